@@ -1,0 +1,15 @@
+"""The command line: ``asynclog demo | ls | cat | tail | verify | repair | export | stats``."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; without its packages, say how to get them."""
+    try:
+        import rich  # noqa: F401
+        import typer  # noqa: F401
+    except ImportError:
+        sys.exit("asynclog's commands need the packages of an extra: pip install 'asynclog-stream[cli]'")
+    from asynclog.cli.app import app
+
+    app(prog_name="asynclog")

@@ -1,0 +1,5 @@
+"""``python -m asynclog.cli``."""
+
+from asynclog.cli import main
+
+main()

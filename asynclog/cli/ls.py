@@ -1,0 +1,70 @@
+"""``asynclog ls``: the runs below a directory."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from asynclog.cli.screen import STATUS_STYLES, print_json, safe, screen
+from asynclog.cli.words import ago, size
+from asynclog.readers.glance import Glance, glance
+
+_DEEPEST: Final = 6
+
+
+def ls(
+    directory: Annotated[Path, typer.Argument(help="Where to look.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a run.")] = False,
+) -> None:
+    """List the runs below a directory, newest first."""
+    if not directory.is_dir():
+        raise typer.BadParameter(f"{directory} is not a directory")
+    seen = [glance(one) for one in runs_below(directory)]
+    found = sorted(seen, key=lambda one: (one.last_ns, one.created_ns), reverse=True)
+    if as_json:
+        for one in found:
+            print_json(asdict(one) | {"path": str(one.path)})
+    elif found:
+        screen.print(_table(found, directory))
+    else:
+        screen.print(Text(f"no runs below {directory.resolve()}", "dim"))
+
+
+def runs_below(directory: Path, depth: int = 0) -> Iterator[Path]:
+    """The runs at or below a directory. Links are not followed, and nothing is sought inside a run."""
+    if (directory / "run.json").is_file():
+        yield directory
+        return
+    if depth < _DEEPEST:
+        for one in sorted(directory.iterdir()):
+            if one.is_dir() and not one.is_symlink() and not one.name.startswith("."):
+                try:
+                    yield from runs_below(one, depth + 1)
+                except PermissionError:
+                    continue
+
+
+def _table(found: list[Glance], directory: Path) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("run", "status"):
+        table.add_column(name, overflow="fold" if name == "run" else "ellipsis", no_wrap=name == "status")
+    for name in ("writers", "step", "events", "size", "last written"):
+        table.add_column(name, justify="right", no_wrap=True)
+    now = time.time_ns()
+    for one in found:
+        where = "" if one.path == directory else str(one.path.relative_to(directory))
+        shown = Text(safe(where or one.name), "bold")
+        if where and one.name != one.path.name:
+            shown.append(f"  {safe(one.name)}", "not bold dim")
+        status = Text(safe(one.status, 20), STATUS_STYLES.get(one.status, ""))
+        if one.damaged:
+            status.append(" damaged", "red")
+        writers = f"{one.writers}" if one.epochs == one.writers else f"{one.writers} ({one.epochs} epochs)"
+        step = "–" if one.last_step is None else f"{one.last_step:,}"
+        table.add_row(shown, status, writers, step, f"{one.events:,}", size(one.size_bytes), ago(one.last_ns, now))
+    return table

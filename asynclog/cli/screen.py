@@ -1,0 +1,61 @@
+"""The two consoles, and what comes from a run made fit for them.
+
+Keys and texts are not trusted: an escape sequence in one could retitle the terminal or hide a line, so nothing
+unprintable gets through, and nothing is taken for markup.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from asynclog.readers import Run, read
+from asynclog.readers.scan import Progress as Report
+from asynclog.sinks.strict_json import json_text
+
+screen = Console(highlight=False, soft_wrap=False)
+errors = Console(stderr=True, highlight=False)
+
+STATUS_STYLES = {
+    "running": "bold cyan",
+    "finished": "green",
+    "exited": "green",
+    "failed": "bold red",
+    "killed": "yellow",
+    "lost": "magenta",
+    "empty": "dim",
+}
+PHASE_STYLES = {"train": "green", "valid": "cyan", "test": "magenta"}
+
+
+def safe(text: str, longest: int = 200) -> str:
+    """The text on one line, without anything that a terminal would obey."""
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[: longest + 1])
+    return shown if len(text) <= longest else shown[: longest - 1] + "…"
+
+
+def print_json(value: Any) -> None:
+    """One value as strict JSON on a line of its own, as it is: for other programs, not for the screen."""
+    typer.echo(json_text(value))
+
+
+@contextmanager
+def reading(what: str) -> Iterator[Report]:
+    """A bar while bytes are read, which goes away again; none where nobody watches."""
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn(),
+        console=errors, transient=True, disable=not errors.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def read_run(path: "str | PathLike[str]") -> Run:
+    """The run, with a bar while it is read."""
+    with reading("reading") as progress:
+        return read(path, progress=progress)

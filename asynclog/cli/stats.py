@@ -1,0 +1,90 @@
+"""``asynclog stats``: what became of everything that was logged, route by route."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from asynclog.cli.cat import headline
+from asynclog.cli.screen import STATUS_STYLES, print_json, read_run, safe, screen
+from asynclog.cli.words import size
+from asynclog.readers import Run
+
+_COUNTERS: Final = ("offered", "delivered", "not_due", "filtered", "folded", "dropped", "rejected", "pending")
+_BAD: Final = frozenset({"dropped", "rejected"})
+_MOST_BYTES: Final = 1 << 20
+
+
+def stats(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+) -> None:
+    """Count events: what the journal holds of each writer, and what became of them on each route."""
+    found = read_run(run)
+    routes = route_counters(found.path)
+    if as_json:
+        writers = [vars(one) for one in found.writers]
+        print_json({"name": found.name, "status": found.status, "journal": writers, "routes": routes})
+        return
+    screen.print(headline(found))
+    screen.print()
+    screen.print(_journal(found))
+    screen.print()
+    if routes:
+        screen.print(_routes(routes))
+    else:
+        screen.print(Text("no route has delivered yet", "dim"))
+
+
+def route_counters(run: Path) -> list[dict[str, Any]]:
+    """Every route's counters by writer, from their cursors. Cursors that can't be read are left out."""
+    found = []
+    for path in sorted((run / "cursors").glob("*/*.json")):
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            continue
+        try:
+            content = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            continue
+        counters = content.get("counters") if isinstance(content, dict) else None
+        if isinstance(counters, dict):
+            numbers = {name: value for name, value in counters.items() if isinstance(value, int)}
+            found.append({"route": path.parent.name, "writer": path.stem, "epoch": content.get("epoch"), **numbers})
+    return found
+
+
+def _journal(run: Run) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("journal of")
+    for name in ("epoch", "events", "segments", "size", "bytes/event", "missing", "repeats"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for one in run.writers:
+        each = f"{one.size_bytes / one.events:.1f}" if one.events else "–"
+        table.add_row(
+            Text(safe(one.writer)), str(one.epoch), f"{one.events:,}", f"{one.segments:,}", size(one.size_bytes), each,
+            Text(f"{one.missing:,}", "red" if one.missing else ""), f"{one.repeats:,}",
+            Text(safe(one.status, 20), STATUS_STYLES.get(one.status, "")),
+        )  # fmt: skip
+    return table
+
+
+def _routes(routes: list[dict[str, Any]]) -> Table:
+    further = sorted({name for one in routes for name in one} - {*_COUNTERS, "route", "writer", "epoch"})
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("route")
+    table.add_column("writer")
+    for name in (*_COUNTERS, *further):
+        table.add_column(safe(name.replace("_", " "), 20), justify="right", no_wrap=True)
+    for one in routes:
+        cells = [
+            Text(
+                f"{one.get(name, 0):,}", "red" if name in _BAD and one.get(name) else "dim" if not one.get(name) else ""
+            )
+            for name in (*_COUNTERS, *further)
+        ]
+        table.add_row(Text(safe(one["route"])), Text(safe(one["writer"])), *cells)
+    return table

@@ -1,0 +1,41 @@
+"""The recorder process: ``python -m asynclog.engine SOCKET_FD BOOT_FD WRITER_FD LOCK_FD``, started by engine.launch.
+
+It lives in a session of its own and ignores interrupts while the training process lives: Ctrl-C is for the training loop,
+whose end the recorder records.
+"""
+
+import mmap
+import os
+import pickle
+import signal
+import socket
+import sys
+
+
+def main(arguments: list[str]) -> None:
+    socket_fd, boot_fd, writer_fd, lock_fd = map(int, arguments)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    # The boot data comes from the process that started us, through a descriptor only we have.
+    size = os.fstat(boot_fd).st_size
+    with mmap.mmap(boot_fd, size, access=mmap.ACCESS_READ) as boot:
+        paths, payload = pickle.loads(boot[:])  # noqa: S301
+    os.close(boot_fd)
+    sys.path[:] = paths
+
+    from asynclog.engine.loop import EngineLoop
+    from asynclog.link.channel import SocketChannel
+
+    settings = pickle.loads(payload)  # noqa: S301
+    channel = SocketChannel(socket.socket(fileno=socket_fd))
+    # The stream's lock goes with the journal: sinks may take their time without keeping the next writer out.
+    loop = EngineLoop(settings, channel, writer_fd=writer_fd, on_closed=lambda: os.close(lock_fd) if lock_fd >= 0 else None)
+    loop.run(os.getpid())
+    # A sink that hangs in its thread must not keep the process.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

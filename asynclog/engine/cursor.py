@@ -1,0 +1,60 @@
+"""How far a route has come in a stream, over restarts: ``cursors/<route>/<writer>.json``, renamed into place.
+
+Its owner holds a lock beside it, so that a live route and a later ``sync`` never serve one sink at once.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asynclog.flow.select import Counters
+
+
+@dataclass
+class Cursor:
+    """seq: the last one settled. replay_from: the seq from which folds must be rebuilt, at most ``seq + 1``."""
+
+    epoch: int
+    seq: int = -1
+    replay_from: int = 0
+    counters: Counters = field(default_factory=Counters)
+
+
+class CursorFile:
+    """One route's cursor in one stream. Raises BlockingIOError if somebody else owns it."""
+
+    def __init__(self, directory: Path, route: str, writer: str) -> None:
+        folder = directory / "cursors" / route
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"{writer}.json"
+        self._lock = os.open(folder / f"{writer}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise
+
+    def load(self) -> Cursor | None:
+        """The cursor as it was saved, or None for a route that has never delivered."""
+        with contextlib.suppress(FileNotFoundError):
+            content = json.loads(self._path.read_text())
+            counters = {name: int(value) for name, value in content["counters"].items() if name != "pending"}
+            return Cursor(int(content["epoch"]), int(content["seq"]), int(content["replay_from"]), Counters(**counters))
+        return None
+
+    def save(self, cursor: Cursor) -> None:
+        content = {
+            "epoch": cursor.epoch,
+            "seq": cursor.seq,
+            "replay_from": cursor.replay_from,
+            "counters": cursor.counters.as_dict(),
+        }
+        draft = self._path.with_suffix(".draft")
+        draft.write_text(json.dumps(content))
+        draft.replace(self._path)
+
+    def close(self) -> None:
+        os.close(self._lock)

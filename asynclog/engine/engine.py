@@ -1,0 +1,301 @@
+"""The engine: takes announcements, makes frames, appends them to the journal, and feeds the runners.
+
+A turn takes a bounded bite, so that acknowledgements, reports and dooms are never far away. While the journal can't be
+written nothing more is taken: memory holds it, and the training process feels it when its quota is full.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final
+
+from asynclog.engine.cursor import CursorFile
+from asynclog.engine.feed import JournalFeed, MemoryFeed
+from asynclog.engine.files import Files
+from asynclog.engine.frames import definition_frame, event_frames, rows_frame
+from asynclog.engine.journal import JournalStalled, JournalWriter, Nonces
+from asynclog.engine.runner import SinkRunner
+from asynclog.engine.settings import EngineSettings
+from asynclog.errors import DamagedFrame
+from asynclog.flow.route import Route
+from asynclog.flow.select import Counters
+from asynclog.link import announcement as told
+from asynclog.link.consumer import Consumer
+from asynclog.link.messages import Flush, Flushed, Hold, Message, Pressure, Report, Trouble
+from asynclog.wire.frame import Frame
+from asynclog.wire.stream import StreamDecoder
+
+TURN_BYTES: Final = 8 << 20
+QUEUE_BYTES: Final = 64 << 20
+_STALL_RETRY_S: Final = 0.2
+_HEARTBEAT_S: Final = 10.0
+_REPORT_S: Final = 0.5
+_PRESSURE_SHARE: Final = 0.25
+FLUSH_PATIENCE_S: Final = 3600.0
+
+
+class Engine:
+    """settings.journal None: no journal, sinks are fed from memory alone. wake(): the loop around it is to make a turn."""
+
+    def __init__(self, settings: EngineSettings, consumer: Consumer, wake: Callable[[], None], files: Files | None = None) -> None:
+        self.settings, self.consumer, self._wake = settings, consumer, wake
+        self.journal: JournalWriter | None = None
+        if settings.journal is not None and settings.stream is not None:
+            self.journal = JournalWriter(settings.stream, settings, settings.journal, files or Files(), Nonces)
+        self._decoder = StreamDecoder(always=settings.always)
+        self._events = 0
+        self._stalled_at = 0.0
+        self.stall: str | None = None
+        self._skip = settings.skip >= 0 and settings.skip == settings.position
+        self._flushes: list[tuple[Flush, dict[str, Future[None]]]] = []
+        self._beat = self._reported = time.monotonic()
+        self.end: told.End | None = None
+        self.closed = False
+        for record in settings.definitions:
+            self._define(told.unpack(record))
+        self.runners = [self._runner(route) for route in settings.routes]
+
+    def start(self) -> None:
+        for runner in self.runners:
+            if runner.route.place != "caller":
+                runner.start_thread()
+
+    def _runner(self, route: Route) -> SinkRunner:
+        run, settings = self.settings.run, self.settings
+        cursor_file = None
+        if run.directory is not None and not route.ephemeral:
+            cursor_file = self._own_cursor(route)
+        cursor = None if cursor_file is None else cursor_file.load()
+        feed: JournalFeed | MemoryFeed
+        counters = Counters()
+        if (route.overflow or "journal") == "journal" and settings.stream is not None:
+            feed = JournalFeed(route, settings.stream, run.writer, run.epoch, cursor)
+            counters = cursor.counters if cursor is not None else counters
+        else:
+            policy = route.overflow if route.overflow not in (None, "journal") else "drop_oldest"
+            feed = MemoryFeed(
+                route, run.writer, run.epoch, settings.bit(route), policy, QUEUE_BYTES, lambda held: self._hold(route.name, held)
+            )
+        info = run if cursor is None else _resumed(run)
+        return SinkRunner(
+            route,
+            feed,
+            info,
+            cursor_file=cursor_file,
+            counters=counters,
+            on_trouble=self._trouble,
+            total_events=lambda: self._events,
+        )
+
+    def _own_cursor(self, route: Route) -> CursorFile | None:
+        assert self.settings.run.directory is not None
+        patience = time.monotonic() + route.deadline
+        while True:
+            try:
+                return CursorFile(self.settings.run.directory, route.name, self.settings.run.writer)
+            except BlockingIOError:
+                # The recorder of a run that was killed may still be delivering to this very sink.
+                if time.monotonic() > patience:
+                    raise
+                time.sleep(0.05)
+
+    # -- turns ------------------------------------------------------------------------------------------------------
+
+    def turn(self) -> bool:
+        """Take a bite; True if there may be more to take at once."""
+        for message in self.consumer.receive():
+            self._obey(message)
+        self._beat_if_due()
+        if self.stall is not None and time.monotonic() - self._stalled_at < _STALL_RETRY_S:
+            return False
+        if not self._commit():
+            return False
+        more = False
+        if self.consumer.behind and self.end is None:
+            for announcement in self.consumer.take(TURN_BYTES):
+                self._take(announcement)
+            more = self.consumer.behind
+            if not self._commit():
+                return False
+        self.consumer.ack()
+        self._answer_flushes()
+        return more
+
+    def writer_died(self) -> None:
+        """Take everything that memory still holds, and end as killed."""
+        self.consumer.receive()
+        self.consumer.writer_died()
+        while self.consumer.behind and self.end is None:
+            for announcement in self.consumer.take(TURN_BYTES):
+                self._take(announcement)
+        if self.end is None:
+            for rows in self.consumer.recover():
+                self._take(rows)
+            self._take(told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None))
+
+    def finish(self, deadline: float) -> bool:
+        """Close the journal; False while the operating system refuses, until ``deadline`` (monotonic)."""
+        if self.closed or self.end is None:
+            return self.closed
+        try:
+            if self.journal is not None:
+                self.journal.close(self.end.status, self.end.error, self.end.time)
+        except JournalStalled as error:
+            self._stall(error)
+            if time.monotonic() < deadline:
+                return False
+        self.closed = True
+        for runner in self.runners:
+            if isinstance(runner.feed, MemoryFeed):
+                runner.feed.end()
+            runner.notify()
+        return True
+
+    def _take(self, announcement: told.Announcement) -> None:
+        if isinstance(announcement, told.Define):
+            self._define(announcement)
+        elif isinstance(announcement, told.End):
+            self.end = announcement
+        elif self._skip:
+            self._skip = False
+            self._leave_out(announcement)
+        elif isinstance(announcement, told.Rows):
+            self._put(rows_frame(announcement, self.consumer.lease))
+        else:
+            for frame in event_frames(announcement, self.consumer.lease):
+                self._put(frame)
+
+    def _define(self, definition: told.Announcement) -> None:
+        assert isinstance(definition, told.Define)
+        frame = definition_frame(definition)
+        self._decoder.book.learn(frame)
+        if self.journal is not None:
+            self.journal.learn(frame)
+
+    def _put(self, frame: Frame) -> None:
+        if self.journal is not None and not self.journal.add(frame):
+            return
+        try:
+            record = self._decoder.feed(frame)
+        except DamagedFrame as error:
+            self._trouble("", f"a record that can't be read back: {error}", False)
+            return
+        if record is None:
+            return
+        self._events += record.events
+        for runner in self.runners:
+            if isinstance(runner.feed, MemoryFeed):
+                runner.counters.offered += record.events
+                dropped = runner.feed.offer(record, self.settings.always)
+                runner.counters.dropped += dropped.events
+                runner.notify()
+
+    def _leave_out(self, announcement: told.Rows | told.Value) -> None:
+        """This record was being taken when two recorders died."""
+        reason = "two recorders died while they took this record"
+        self._trouble("", f"{reason}: seq {announcement.seq} is left out", False)
+        if self.journal is not None:
+            self.journal.gap(reason, announcement.seq, announcement.seq, 1)
+
+    def _commit(self) -> bool:
+        if self.journal is None:
+            return True
+        before = self.journal.bytes
+        try:
+            self.journal.commit()
+        except JournalStalled as error:
+            self._stall(error)
+            return False
+        if self.stall is not None:
+            self.stall = None
+            self._trouble("", "the journal can be written again; nothing was lost", False)
+        if self.journal.bytes != before:
+            for runner in self.runners:
+                runner.notify()
+        return True
+
+    def _stall(self, error: JournalStalled) -> None:
+        self._stalled_at = time.monotonic()
+        if self.stall is None:
+            self._trouble("", str(error), False)
+        self.stall = str(error)
+
+    # -- what the training process asks -----------------------------------------------------------------------------
+
+    def _obey(self, message: Message) -> None:
+        if isinstance(message, Flush):
+            self._flushes.append((message, {}))
+        elif isinstance(message, Pressure):
+            for runner in self.runners:
+                if isinstance(runner.feed, MemoryFeed):
+                    runner.counters.dropped += runner.feed.shed(_PRESSURE_SHARE).events
+
+    def _answer_flushes(self) -> None:
+        for entry in list(self._flushes):
+            flush, tickets = entry
+            if self.consumer.position < flush.position:
+                continue
+            if not tickets and self.runners:
+                if not self._synced():
+                    continue
+                tickets.update({one.route.name: one.flush(self.consumer.next_seq - 1) for one in self.runners})
+            if all(ticket.done() for ticket in tickets.values()) and (tickets or self._synced()):
+                self._flushes.remove(entry)
+                pending = {one.route.name: one.statistics()["pending"] for one in self.runners}
+                self.consumer.send(Flushed(flush.ticket, pending, self.stall))
+            else:
+                for ticket in tickets.values():
+                    ticket.add_done_callback(lambda _: self._wake())
+
+    def _synced(self) -> bool:
+        try:
+            if self.journal is not None:
+                self.journal.sync()
+        except JournalStalled as error:
+            self._stall(error)
+            return False
+        return True
+
+    def _beat_if_due(self) -> None:
+        now = time.monotonic()
+        if self.journal is not None and self.stall is None and now - self._beat >= _HEARTBEAT_S:
+            self._beat = now
+            self.journal.heartbeat()
+        if now - self._reported >= _REPORT_S:
+            self._reported = now
+            self.consumer.send(Report(self.report()))
+
+    def next_chore_in(self) -> float:
+        """Seconds until a turn is due though nothing was heard."""
+        now = time.monotonic()
+        due = [self._reported + _REPORT_S - now, self._beat + _HEARTBEAT_S - now]
+        if self.stall is not None:
+            due.append(self._stalled_at + _STALL_RETRY_S - now)
+        return max(0.0, min(due))
+
+    def report(self) -> dict[str, Any]:
+        journal = None
+        if self.journal is not None:
+            journal = {"bytes": self.journal.bytes, "segment": self.journal.number, "seq": self.journal.next_seq - 1}
+        return {
+            "as_of_ns": time.time_ns(),
+            "pid": os.getpid(),
+            "position": self.consumer.position,
+            "events": self._events,
+            "stalled": self.stall,
+            "journal": journal,
+            "routes": {one.route.name: one.statistics() for one in self.runners},
+        }
+
+    def _trouble(self, route: str, text: str, fatal: bool) -> None:
+        self.consumer.send(Trouble(route, text, fatal))
+
+    def _hold(self, route: str, held: bool) -> None:
+        self.consumer.send(Hold(route, held))
+
+
+def _resumed(run: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(run, resumed=True)

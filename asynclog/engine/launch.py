@@ -1,0 +1,109 @@
+"""Starting an engine for a training process: as a recorder process, or as a thread of its own."""
+
+import contextlib
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asynclog.engine.loop import EngineLoop
+from asynclog.engine.settings import EngineSettings
+from asynclog.errors import InvalidConfiguration, RecorderError
+from asynclog.link.channel import LocalChannel, SocketChannel
+from asynclog.shm.memory import create_shared
+
+
+@dataclass
+class RecorderProcess:
+    """A recorder that was started; the process reaps it when it asks whether it lives."""
+
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def join(self, seconds: float) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        return self.process.poll() is not None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def pickled(settings: EngineSettings) -> bytes:
+    """The settings as they travel. Raises InvalidConfiguration, naming the sink that can't travel and the way out."""
+    try:
+        return pickle.dumps(settings)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        for route in settings.routes:
+            check_picklable(route.name, route.sink)
+        raise InvalidConfiguration(f"these settings can't go to the recorder process: {error}") from error
+
+
+def check_picklable(name: str, sink: Any) -> None:
+    """Raises InvalidConfiguration if a sink can't be sent to another process."""
+    advice = "put it in a module that can be imported, or give its Route place='thread'"
+    if type(sink).__module__ == "__main__":
+        raise InvalidConfiguration(f"sink {name!r}: a class of __main__ can't go to the recorder process; {advice}")
+    try:
+        pickle.dumps(sink)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise InvalidConfiguration(f"sink {name!r} can't go to the recorder process ({error}); {advice}") from error
+
+
+def start_process(settings: EngineSettings, lock_fd: int) -> "tuple[RecorderProcess, SocketChannel]":
+    """Start a recorder; it comes up while the caller goes on. Raises RecorderError."""
+    here, there = socket.socketpair()
+    # Looked up in its own process: the main module must be importable under its own name, as with multiprocessing's spawn.
+    payload = pickle.dumps((list(sys.path), pickled(settings)))
+    boot = create_shared(len(payload))
+    boot.view[: len(payload)] = payload
+
+    writer_fd = os.pidfd_open(os.getpid()) if hasattr(os, "pidfd_open") else -1
+    inherited = [fd for fd in (there.fileno(), boot.fd, writer_fd, lock_fd) if fd >= 0]
+    output = _output(settings.run.directory)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "asynclog.engine", *map(str, (there.fileno(), boot.fd, writer_fd, lock_fd))],
+            pass_fds=inherited,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
+        )
+    except OSError as error:
+        here.close()
+        raise RecorderError(f"the recorder process can't be started: {error}") from error
+    finally:
+        there.close()
+        boot.close()
+        if writer_fd >= 0:
+            os.close(writer_fd)
+        if isinstance(output, int) and output >= 0:
+            os.close(output)
+    return RecorderProcess(process), SocketChannel(here)
+
+
+def _output(directory: Path | None) -> int:
+    """Where the recorder's own prints go. Not the training process's streams: whoever reads those waits for their end."""
+    if directory is None:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    return os.open(directory / "recorder.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+
+def start_thread(settings: EngineSettings) -> "tuple[threading.Thread, EngineLoop, LocalChannel]":
+    """Start an engine in a daemon thread of this process, over memory that threads share."""
+    here, there = LocalChannel.pair()
+    loop = EngineLoop(settings, there)
+    thread = threading.Thread(target=loop.run, args=(0,), name="asynclog-engine", daemon=True)
+    thread.start()
+    return thread, loop, here

@@ -1,0 +1,95 @@
+"""The loop around an engine, the same in the recorder process and in a thread: wait, make turns, notice the end, finish.
+
+After the end it waits for the sinks, each to its own deadline, and no longer.
+"""
+
+import contextlib
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from asynclog.engine.engine import Engine
+from asynclog.engine.files import Files
+from asynclog.engine.settings import EngineSettings
+from asynclog.link.channel import Channel
+from asynclog.link.consumer import Consumer
+from asynclog.link.messages import Finished, Ready
+
+_JOURNAL_PATIENCE_S: Final = 30.0
+
+
+class EngineLoop:
+    """writer_fd: readable once the writer is dead (a pidfd), or -1. on_closed(): the journal is complete."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        channel: Channel,
+        *,
+        writer_fd: int = -1,
+        files: Files | None = None,
+        on_closed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._channel, self._on_closed = channel, on_closed
+        self._heard, self._waker = socket.socketpair()
+        self._heard.setblocking(False)
+        self._waker.setblocking(False)
+        consumer = Consumer(channel, position=settings.position, next_seq=settings.next_seq)
+        self.engine = Engine(settings, consumer, self.wake, files)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._heard, selectors.EVENT_READ, "wake")
+        self._selector.register(channel, selectors.EVENT_READ, "channel")
+        if writer_fd >= 0:
+            self._selector.register(writer_fd, selectors.EVENT_READ, "death")
+
+    def wake(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._waker.send(b"\0")
+
+    def run(self, pid: int) -> None:
+        """Serve until the writer ended or died and everything is finished."""
+        engine = self.engine
+        engine.start()
+        self._channel.send(Ready(pid))
+        more = dead = False
+        while engine.end is None and not dead:
+            for key, _ in self._selector.select(0 if more else engine.next_chore_in()):
+                dead = dead or key.data == "death"
+                if key.data == "wake":
+                    self._drain_wakes()
+            more = engine.turn()
+            self._channel.flush()
+            dead = dead or self._channel.closed
+        if dead and engine.end is None:
+            engine.writer_died()
+        self._finish()
+
+    def _finish(self) -> None:
+        engine = self.engine
+        patience = time.monotonic() + _JOURNAL_PATIENCE_S
+        while not engine.finish(patience):
+            time.sleep(0.05)
+            engine.turn()
+        engine.turn()
+        self._on_closed()
+        began = time.monotonic()
+        waiting = list(engine.runners)
+        while waiting:
+            now = time.monotonic()
+            waiting = [one for one in waiting if not one.ended.is_set() and now - began < one.route.deadline]
+            if waiting:
+                for _ in self._selector.select(0.02):
+                    self._drain_wakes()
+                engine.turn()
+                self._channel.flush()
+        self._channel.send(Finished(engine.report()))
+        give_up = time.monotonic() + 1.0
+        while not self._channel.flush() and time.monotonic() < give_up:
+            time.sleep(0.01)
+
+    def _drain_wakes(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._heard.recv(4096):
+                pass

@@ -1,0 +1,233 @@
+"""The runner: the one place that isolates. Whatever a sink does (block, raise, hang, ``sys.exit``) ends here, is counted, and
+touches nothing else.
+
+A runner serves one sink from one task: in a thread with an event loop of its own, or on the caller's loop. On a shared loop
+one ``time.sleep(2)`` stopped the other sinks for 2.05 s, and ``sys.exit`` ended it: hence a thread each.
+"""
+
+import asyncio
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final
+
+from asynclog.engine.cursor import Cursor, CursorFile
+from asynclog.engine.feed import Delivery, Feed, JournalFeed
+from asynclog.flow.retry import Retry, Verdict
+from asynclog.flow.route import Route
+from asynclog.flow.select import Counters
+from asynclog.sink import RunInfo
+
+_POLL_S: Final = 1.0
+_SAVE_S: Final = 0.5
+Trouble = Callable[[str, str, bool], None]
+
+
+class SinkRunner:
+    """on_trouble(route, text, fatal): tell a person. total_events(): events the stream has so far, for what is pending."""
+
+    def __init__(
+        self,
+        route: Route,
+        feed: Feed,
+        run: RunInfo,
+        *,
+        cursor_file: CursorFile | None,
+        counters: Counters,
+        on_trouble: Trouble,
+        total_events: Callable[[], int],
+    ) -> None:
+        self.route, self.feed, self.counters = route, feed, counters
+        self.state = "opening"
+        self.error: str | None = None
+        self._run, self._cursor_file = run, cursor_file
+        self._on_trouble, self._total_events = on_trouble, total_events
+        self._retry = Retry()
+        self._tickets: list[tuple[int, Future[None]]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.Event | None = None
+        self._idle = False
+        self._stopped = False
+        self._saved = 0.0
+        self._last: Delivery | None = None
+        self.ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    # -- from any thread --------------------------------------------------------------------------------------------
+
+    def start_thread(self) -> None:
+        """Serve the sink in a thread and loop of its own."""
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self.serve()), name=f"asynclog-{self.route.name}", daemon=True
+        )
+        self._thread.start()
+
+    def notify(self) -> None:
+        """Something has come. Costs a wake-up only while the runner waits."""
+        if self._idle and self._loop is not None and self._wake is not None:
+            self._idle = False
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def flush(self, seq: int) -> "Future[None]":
+        """Done when everything up to ``seq`` was delivered and the sink has flushed, or the sink was stopped."""
+        ticket: Future[None] = Future()
+        self._tickets.append((seq, ticket))
+        if self.ended.is_set():
+            self._settle_tickets_now()
+        self.notify()
+        return ticket
+
+    def statistics(self) -> dict[str, Any]:
+        counted = Counters(**{name: value for name, value in self.counters.as_dict().items() if name != "pending"})
+        if isinstance(self.feed, JournalFeed):
+            counted.offered += max(0, self._total_events() - self.feed.events)
+        return counted.as_dict() | {"state": self.state, "error": self.error, "place": self.route.place}
+
+    # -- in the runner's own task -----------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Open, deliver until the feed ends, close."""
+        self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        if await self._attempt(self._open):
+            self.state = "running"
+            while not self._stopped:
+                delivery = await self._next()
+                if delivery is None:
+                    await self._flush_if_reached()
+                    await self._wait()
+                    continue
+                await self._deliver(delivery)
+                if delivery.ended:
+                    break
+        await self._flush_if_reached()
+        await self._attempt(self._close, tries=1)
+        self._finish()
+
+    async def _open(self) -> None:
+        opening = getattr(self.route.sink, "open", None)
+        if opening is not None:
+            await opening(self._run)
+
+    async def _close(self) -> None:
+        await self.route.sink.aclose()
+
+    async def _next(self) -> Delivery | None:
+        # In the training process the loop is the caller's: reading files belongs in a thread.
+        if self.route.place == "caller":
+            return await asyncio.to_thread(self.feed.next)
+        return self.feed.next()
+
+    async def _wait(self) -> None:
+        assert self._wake is not None
+        self._wake.clear()
+        self._idle = True
+        delivery_may_wait = asyncio.wait_for(self._wake.wait(), _POLL_S)
+        try:
+            await delivery_may_wait
+        except TimeoutError:
+            pass
+        finally:
+            self._idle = False
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        batch = delivery.batch
+
+        async def write() -> None:
+            if batch is not None:
+                await self.route.sink.write(batch)
+
+        accepted = await self._attempt(write)
+        if self._stopped and not accepted:
+            # Not settled: in a journal it waits for a later sync; from memory it is dropped and counted by close().
+            return
+        settled = Counters(offered=delivery.offered)
+        settled.add(delivery.settled)
+        if accepted:
+            settled.delivered += delivery.delivered
+        else:
+            settled.rejected += delivery.delivered
+        self.feed.commit(delivery)
+        self.counters.add(settled)
+        self._last = delivery
+        await self._save(force=False)
+        await self._flush_if_reached()
+
+    async def _attempt(self, action: Callable[[], Any], tries: int | None = None) -> bool:
+        """Do what may fail as often as the retry rules say; True if it went well in the end."""
+        while True:
+            try:
+                await action()
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                verdict = self._note(SystemExit("the sink cancelled its own task"))
+            except BaseException as error:  # noqa: BLE001 - this is the one place that isolates
+                verdict = self._note(error)
+            else:
+                self._retry.succeeded()
+                if self.state == "failing":
+                    self.state = "running"
+                return True
+            if tries == 1:
+                return False
+            if verdict is Verdict.AGAIN:
+                self.state = "failing"
+                await asyncio.sleep(self._retry.delay_s)
+                continue
+            if verdict is Verdict.STOP or action == self._open:
+                self._stopped = True
+                self.state = "stopped"
+                self._on_trouble(self.route.name, self.error or "", True)
+            return False
+
+    def _note(self, error: BaseException) -> Verdict:
+        self.error = "".join(traceback.format_exception(error)).rstrip()
+        self._on_trouble(self.route.name, self.error, False)
+        return self._retry.failed(error)
+
+    async def _flush_if_reached(self) -> None:
+        reached = [one for one in self._tickets if one[0] <= self.feed.seq or self._stopped]
+        if not reached:
+            return
+        flush = getattr(self.route.sink, "flush", None)
+        if flush is not None and not self._stopped:
+            await self._attempt(flush, tries=1)
+        await self._save(force=True)
+        for one in reached:
+            self._tickets.remove(one)
+            one[1].set_result(None)
+
+    async def _save(self, *, force: bool) -> None:
+        now = time.monotonic()
+        if self._cursor_file is None or self._last is None or (not force and now - self._saved < _SAVE_S):
+            return
+        self._saved = now
+        cursor = Cursor(self._last.epoch, self._last.seq, self._last.replay_from, self.counters)
+        if self.route.place == "caller":
+            await asyncio.to_thread(self._cursor_file.save, cursor)
+        else:
+            self._cursor_file.save(cursor)
+
+    def _finish(self) -> None:
+        self.counters.add(self.feed.close())
+        if self._cursor_file is not None:
+            if self._last is not None:
+                last = self._last
+                self._cursor_file.save(Cursor(last.epoch, last.seq, last.replay_from, self.counters))
+            self._cursor_file.close()
+        if not self._stopped:
+            self.state = "ended"
+        self.ended.set()
+        self._settle_tickets_now()
+
+    def _settle_tickets_now(self) -> None:
+        while self._tickets:
+            ticket = self._tickets.pop()[1]
+            if not ticket.done():
+                ticket.set_result(None)
+
+    def __repr__(self) -> str:
+        return f"<SinkRunner {self.route.name}: {self.state}, {self.counters.as_dict()}>"

@@ -1,0 +1,89 @@
+"""What an engine is told at its start: which run, which journal, which routes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from asynclog.errors import InvalidConfiguration
+from asynclog.flow.limit import RateLimit
+from asynclog.flow.route import Route
+from asynclog.sink import RunInfo
+from asynclog.values import EVERY_KIND
+
+DEFAULT_SEGMENT_BYTES: Final = 128 << 20
+SYNC_INTERVAL_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Journal:
+    """How a run is kept on disk.
+
+    limit: when costly values are recorded though no route asks for them (rows always are). kinds: what is kept. fsync:
+    "interval" (every 5 s), "always" or "close". linger: seconds that rows may wait in memory before they are written.
+    segment_bytes: a new file is begun beyond this. compress: None or "zstd". keep: "forever".
+
+    Raises InvalidConfiguration.
+    """
+
+    limit: RateLimit | None = None
+    kinds: frozenset[str] | None = None
+    fsync: Literal["interval", "always", "close"] = "interval"
+    linger: float = 0.2
+    segment_bytes: int = DEFAULT_SEGMENT_BYTES
+    compress: Literal["zstd"] | None = None
+    keep: Literal["forever"] = "forever"
+
+    def __post_init__(self) -> None:
+        def expect(condition: bool, name: str, expected: str) -> None:
+            if not condition:
+                raise InvalidConfiguration(f"Journal {name}: expected {expected}, got {getattr(self, name)!r}")
+
+        expect(self.fsync in ("interval", "always", "close"), "fsync", "'interval', 'always' or 'close'")
+        expect(self.linger > 0, "linger", "seconds > 0")
+        expect(self.segment_bytes >= 4096, "segment_bytes", "at least 4096")
+        expect(self.compress in (None, "zstd"), "compress", "None or 'zstd'")
+        expect(self.keep == "forever", "keep", "'forever'")
+        if self.kinds is not None:
+            object.__setattr__(self, "kinds", frozenset(self.kinds))
+            expect(self.kinds <= set(EVERY_KIND), "kinds", f"some of {', '.join(EVERY_KIND)}")
+
+
+@dataclass
+class EngineSettings:
+    """routes: those this engine serves. route_names, always: of the whole logger; bit i of a due mask is route_names[i]."""
+
+    run: RunInfo
+    stream: Path | None
+    journal: Journal | None
+    routes: list[Route]
+    route_names: list[str]
+    always: int
+    began_ns: int
+    pid: int
+    host: str
+    position: int = 0
+    next_seq: int = 0
+    skip: int = -1
+    definitions: list[bytes] = field(default_factory=list)
+
+    def bit(self, route: Route) -> int:
+        return self.route_names.index(route.name)
+
+    def segment_meta(self, number: int) -> dict[str, Any]:
+        meta = {
+            "format": 1,
+            "run": self.run.id,
+            "name": self.run.name,
+            "writer": self.run.writer,
+            "epoch": self.run.epoch,
+            "segment": number,
+            "rank": self.run.rank,
+            "host": self.host,
+            "pid": self.pid,
+            "routes": self.route_names,
+            "always": self.always,
+            "wall_ns": self.began_ns,
+        }
+        if self.journal is not None and self.journal.kinds is not None:
+            meta["kinds"] = sorted(self.journal.kinds)
+        return meta

@@ -1,0 +1,55 @@
+"""When to try a failed batch again, and when to give up: exponential backoff, and a breaker for sinks that are broken.
+
+    failure        while a journal holds the batch    otherwise
+    -------        -------------------------------    ---------
+    unavailable    again, with backoff, for ever      again, until the queue's overflow policy takes it
+    rejected       dropped and counted, at once       the same
+    unexpected     three tries, then rejected; after three such batches in a row the sink is stopped
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from asynclog.errors import SinkRejected, SinkUnavailable
+
+FIRST_DELAY_S: Final = 0.05
+LONGEST_DELAY_S: Final = 10.0
+TRIES: Final = 3
+BATCHES: Final = 3
+
+
+class Verdict(Enum):
+    AGAIN = "again"
+    REJECT = "reject"
+    STOP = "stop"
+
+
+@dataclass
+class Retry:
+    """The failures of one sink so far. ``failed`` says what to do about one, and ``delay_s`` how long to wait first."""
+
+    tries: int = 0
+    spoiled: int = 0
+    delay_s: float = 0.0
+
+    def failed(self, error: BaseException) -> Verdict:
+        if isinstance(error, SinkRejected):
+            self._next_batch()
+            return Verdict.REJECT
+        self.delay_s = min(LONGEST_DELAY_S, self.delay_s * 2 or FIRST_DELAY_S)
+        if isinstance(error, SinkUnavailable | OSError | TimeoutError):
+            return Verdict.AGAIN
+        self.tries += 1
+        if self.tries < TRIES:
+            return Verdict.AGAIN
+        self._next_batch()
+        self.spoiled += 1
+        return Verdict.STOP if self.spoiled >= BATCHES else Verdict.REJECT
+
+    def succeeded(self) -> None:
+        self._next_batch()
+        self.spoiled = 0
+
+    def _next_batch(self) -> None:
+        self.tries, self.delay_s = 0, 0.0

@@ -1,0 +1,120 @@
+"""What the two ends say to each other over the socket. Small, and safe to coalesce: only the newest doorbell counts."""
+
+from typing import Any, Final, NamedTuple
+
+import msgpack
+
+from asynclog.errors import DamagedFrame
+
+
+class Slab(NamedTuple):
+    """A slab exists; its descriptor comes with the message."""
+
+    number: int
+    role: int
+    size: int
+
+
+class Gone(NamedTuple):
+    """A slab's memory went back to the operating system."""
+
+    number: int
+
+
+class Doorbell(NamedTuple):
+    """The control log may be read up to this position."""
+
+    position: int
+
+
+class Flush(NamedTuple):
+    """Everything before this position is to be made durable and delivered; answer with Flushed."""
+
+    ticket: int
+    position: int
+
+
+class Pressure(NamedTuple):
+    """Shared memory is short: let go of what can be let go of."""
+
+
+class Ready(NamedTuple):
+    """The consumer is up."""
+
+    pid: int
+
+
+class Ack(NamedTuple):
+    """Everything before this position was taken, and needn't be announced to a successor."""
+
+    position: int
+
+
+class Release(NamedTuple):
+    """(slab, generation, count)…: pieces nobody at the consumer's end looks at any more."""
+
+    pieces: list[tuple[int, int, int]]
+
+
+class Hold(NamedTuple):
+    """A blocking route is full (held) or has room again."""
+
+    route: str
+    held: bool
+
+
+class Flushed(NamedTuple):
+    ticket: int
+    pending: dict[str, int]
+    error: str | None
+
+
+class Report(NamedTuple):
+    """Counters and states as of now; see MultiLogger.statistics."""
+
+    content: dict[str, Any]
+
+
+class Trouble(NamedTuple):
+    """Something went wrong that a person should hear of. route: "" for the journal."""
+
+    route: str
+    text: str
+    fatal: bool
+
+
+class Finished(NamedTuple):
+    """The journal is closed and every sink has ended or run out of time."""
+
+    report: dict[str, Any]
+
+
+Message = Slab | Gone | Doorbell | Flush | Pressure | Ready | Ack | Release | Hold | Flushed | Report | Trouble | Finished
+TYPES: Final[tuple[type[Any], ...]] = (
+    Slab,
+    Gone,
+    Doorbell,
+    Flush,
+    Pressure,
+    Ready,
+    Ack,
+    Release,
+    Hold,
+    Flushed,
+    Report,
+    Trouble,
+    Finished,
+)
+
+
+def encode(message: Message) -> bytes:
+    return msgpack.packb([TYPES.index(type(message)), *message], use_bin_type=True)  # type: ignore[no-any-return]
+
+
+def decode(data: bytes) -> Message:
+    """Raises DamagedFrame."""
+    try:
+        tag, *fields = msgpack.unpackb(data, raw=False, strict_map_key=False)
+        return TYPES[tag](*fields)  # type: ignore[no-any-return]
+    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+        raise DamagedFrame(f"not a message: {error!r}") from error

@@ -1,0 +1,281 @@
+"""The training process's end of the link: numbers what it accepts, announces it, and takes memory back.
+
+Everything here is done under ``lock``. Nothing here waits: what can't be had raises NoRoom, and the caller decides.
+
+A consumer may die at any moment. Its successor is told of every slab and of the log from the oldest record that was not
+acknowledged, under the same sequence numbers.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from asynclog.errors import StaleLease
+from asynclog.link import announcement as tell
+from asynclog.link.blocks import Key, OpenBlocks
+from asynclog.link.channel import Channel
+from asynclog.link.messages import Ack, Doorbell, Finished, Flushed, Gone, Hold, Message, Ready, Release, Report, Slab, Trouble
+from asynclog.shm import memory
+from asynclog.shm.control import ControlWriter
+from asynclog.shm.pool import Create, Pool
+from asynclog.shm.rows import Block
+from asynclog.shm.slab import Ref, Role, SlabState
+from asynclog.state import Context
+from asynclog.wire.frame import pack_meta
+from asynclog.wire.layout import BLOB_PART_BYTES
+from asynclog.wire.schema import Schema, Series, series_frame
+
+RING_BYTES: Final = 256 << 10
+"""Rows announced before the doorbell rings, unless linger or an event rings it first: a wake-up costs the sender up to 20 µs."""
+
+
+@dataclass
+class Link:
+    """One consumer, as the producer knows it."""
+
+    number: int
+    name: str
+    channel: Channel | None = None
+    acked: int = 0
+    rung: int = -1
+    pid: int | None = None
+    deaths: int = 0
+    finished: bool = False
+    report: dict[str, Any] = field(default_factory=dict)
+    report_ns: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Link to {self.name}: {'up' if self.channel else 'down'}, acknowledged {self.acked}, {self.deaths} deaths>"
+
+
+@dataclass
+class Counts:
+    """What the training process accepted and refused, in events."""
+
+    accepted: int = 0
+    skipped: int = 0
+    invalid: int = 0
+    cancelled: int = 0
+    discarded: int = 0
+    writes: int = 0
+
+
+class Producer:
+    """quota: bytes of shared memory. create: where slabs come from. first_time: ns since 1970, at which the epoch began.
+
+    on_room: called, under the lock, when memory or a held route came free. on_message(link, message): what the link itself
+    has no use for.
+    """
+
+    def __init__(
+        self,
+        *,
+        quota: int,
+        create: Create = memory.create_shared,
+        on_room: Callable[[], None] = lambda: None,
+        on_message: Callable[[Link, Message], None] = lambda link, message: None,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.links: dict[int, Link] = {}
+        self.next_seq = 0
+        self.counts = Counts()
+        self.held: set[str] = set()
+        self._on_room, self._on_message = on_room, on_message
+        self.pool = Pool(quota, self._introduce, self._dismiss, create)
+        self.control = ControlWriter(self._control_slab)
+        self.blocks = OpenBlocks(self.pool, self._announce_rows)
+        self.definitions: list[bytes] = []
+        self._unacked: deque[tuple[int, int]] = deque()
+        self._unrung_bytes = 0
+
+    # -- announcing -------------------------------------------------------------------------------------------------
+
+    def define(self, schema: Schema) -> None:
+        """Announce a schema; before its first row."""
+        frame = schema.frame(self.next_seq, 0)
+        self._define(tell.Define(self.next_seq, 0, schema.number, bytes(frame.meta_bytes), bytes(frame.payload)))
+
+    def define_series(self, numbers: list[int], series: list[Series]) -> None:
+        """Announce numbered series; before the first SPARSE record that uses them."""
+        frame = series_frame(numbers, series, self.next_seq, 0)
+        self._define(tell.Define(self.next_seq, 0, 0, b"", bytes(frame.payload)))
+
+    def _define(self, definition: tell.Define) -> None:
+        record = tell.pack(definition)
+        self.definitions.append(record)
+        self.control.append(record)
+
+    def _announce_rows(self, block: Block, start: int, end: int) -> None:
+        ref = Ref(block.slab.number, block.slab.generation, block.start + start, end - start)
+        context = block.context
+        plain = not context.epoch and context.level == "batch"
+        meta = b"" if plain else pack_meta({"epoch": context.epoch, "level": context.level})
+        last_time = int.from_bytes(block.buffer[end - 8 : end], "little", signed=True)
+        number = 0 if block.schema is None else block.schema.number
+        count = (end - start) // block.stride if block.stride else 0
+        self.counts.accepted += count * len(block.schema.series) if block.schema is not None else 0
+        self._announce(tell.Rows(self.next_seq, last_time, number, count, meta, ref), ref)
+        self.next_seq += 1
+        self._unrung_bytes += ref.nbytes
+
+    def event(self, time_ns: int, meta: bytes, ref: Ref | None) -> None:
+        """Announce an event whose arrays, if any, lie in ``ref``, which is claimed; the claim passes to the consumers."""
+        parts = 0 if ref is None or ref.nbytes <= BLOB_PART_BYTES else -(-ref.nbytes // BLOB_PART_BYTES)
+        seq = self.next_seq + parts
+        self._announce(tell.Value(seq, time_ns, meta, ref, parts), ref)
+        self.next_seq = seq + 1
+        if ref is not None:
+            self.pool.ledger.unclaim(ref.slab)
+
+    def end(self, time_ns: int, status: str, error: str | None) -> None:
+        """Announce that nothing more will come."""
+        self.blocks.close_all()
+        self._announce(tell.End(self.next_seq, time_ns, status, error), None)
+        self.ring()
+
+    def _announce(self, announcement: tell.Announcement, ref: Ref | None) -> None:
+        if ref is not None:
+            self.pool.ledger.announce(ref.slab)
+        position = self.control.append(tell.pack(announcement))
+        if ref is not None:
+            self._unacked.append((position, ref.slab))
+
+    def drain(self) -> None:
+        """Announce every row written so far, and ring."""
+        self.blocks.drain()
+        self.ring()
+
+    def ring_if_much(self) -> None:
+        if self._unrung_bytes >= RING_BYTES:
+            self.ring()
+
+    def ring(self) -> None:
+        """Tell every consumer how far it may read."""
+        self._unrung_bytes = 0
+        position = self.control.position
+        for link in self.links.values():
+            if link.channel is not None and link.rung < position:
+                link.rung = position
+                link.channel.send(Doorbell(position))
+
+    def open_block(self, key: Key, schema: Schema | None, context: Context, nbytes: int = 0) -> Block:
+        """A block to pack rows into. Raises NoRoom."""
+        block = self.blocks.open(key, schema, context, nbytes)
+        self.ring_if_much()
+        return block
+
+    def send(self, message: Message) -> list[Link]:
+        """Tell every consumer that is up; returns them."""
+        told = [link for link in self.links.values() if link.channel is not None and not link.finished]
+        for link in told:
+            assert link.channel is not None
+            link.channel.send(message)
+        return told
+
+    # -- consumers --------------------------------------------------------------------------------------------------
+
+    def attach(self, name: str) -> Link:
+        """A consumer that will be connected: from now on memory is kept for it."""
+        link = Link(max(self.links, default=0) + 1, name)
+        self.links[link.number] = link
+        self.pool.ledger.attach(link.number)
+        return link
+
+    def connect(self, link: Link, channel: Channel) -> None:
+        """Give a consumer (or its successor) what it needs to go on: every slab, and the log from what it acknowledged."""
+        link.channel, link.rung = channel, -1
+        for number, mapping in self.pool.mappings.items():
+            state = self.pool.ledger.slabs[number]
+            channel.send(Slab(number, int(state.role), mapping.size), mapping)
+        self.ring()
+
+    def disconnect(self, link: Link) -> None:
+        """The consumer is gone; what it had not acknowledged waits for its successor."""
+        if link.channel is None:
+            return
+        link.channel.close()
+        link.channel = None
+        link.deaths += 1
+        # Unacknowledged pieces must not be reused before a successor is told of them: they stay claimed by the writer.
+        waiting = [slab for position, slab in self._unacked if position > link.acked]
+        for slab in waiting:
+            self.pool.ledger.claim(slab)
+        self.pool.ledger.detach(link.number)
+        self.pool.ledger.attach(link.number)
+        for slab in waiting:
+            self.pool.ledger.announce(slab, [link.number])
+            self.pool.ledger.unclaim(slab)
+        self._on_room()
+
+    def drop(self, link: Link) -> None:
+        """The consumer will not come back."""
+        self.disconnect(link)
+        self.links.pop(link.number, None)
+        self.pool.ledger.detach(link.number)
+        self._trim()
+        self._on_room()
+
+    def received(self, link: Link, message: Message) -> None:
+        """Take in what a consumer said."""
+        if isinstance(message, Ack):
+            link.acked = max(link.acked, message.position)
+            self._trim()
+        elif isinstance(message, Release):
+            self._released(link, message)
+        elif isinstance(message, Hold):
+            (self.held.add if message.held else self.held.discard)(message.route)
+            if not message.held:
+                self._on_room()
+        elif isinstance(message, Report | Finished):
+            link.report = message.content if isinstance(message, Report) else message.report
+            link.report_ns = time.time_ns()
+            link.finished = link.finished or isinstance(message, Finished)
+        elif isinstance(message, Ready):
+            link.pid = message.pid
+        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack):
+            self._on_message(link, message)
+
+    def _released(self, link: Link, message: Release) -> None:
+        freed = False
+        for number, generation, count in message.pieces:
+            try:
+                freed |= self.pool.ledger.release(link.number, number, generation, count)
+            except StaleLease:
+                # A successor was told of it again; what its predecessor released no longer counts.
+                if not link.deaths:
+                    raise
+        if freed:
+            self._on_room()
+
+    def _trim(self) -> None:
+        done = min((link.acked for link in self.links.values()), default=self.control.position)
+        while self._unacked and self._unacked[0][0] <= done:
+            self._unacked.popleft()
+        for state in self.control.done(done):
+            self.pool.ledger.unclaim(state.number)
+
+    # -- memory -----------------------------------------------------------------------------------------------------
+
+    def _control_slab(self, nbytes: int) -> tuple[SlabState, memoryview]:
+        state = self.pool.control_slab(nbytes)
+        return state, self.pool.mappings[state.number].view
+
+    def _introduce(self, number: int, role: Role, mapping: memory.Mapping) -> None:
+        for link in self.links.values():
+            if link.channel is not None:
+                link.channel.send(Slab(number, int(role), mapping.size), mapping)
+
+    def _dismiss(self, number: int) -> None:
+        for link in self.links.values():
+            if link.channel is not None:
+                link.channel.send(Gone(number))
+
+    def close(self) -> None:
+        for link in self.links.values():
+            if link.channel is not None:
+                link.channel.close()
+                link.channel = None
+        self.pool.close()

@@ -1,0 +1,112 @@
+"""The thread that owns the sockets of the training process: it hears what consumers say, sends what could not be sent at
+once, lets rows linger no longer than they may, and notices when a consumer dies.
+
+It wakes a few times a second, and once for each message: waking it costs the loop a switch of the GIL.
+"""
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from asynclog.link.channel import Channel, SocketChannel
+from asynclog.link.producer import Link, Producer
+
+
+class LinkThread(threading.Thread):
+    """on_death(link): called in this thread when a consumer's end of the socket is gone. linger: seconds."""
+
+    def __init__(self, producer: Producer, linger: float, on_death: Callable[[Link], None]) -> None:
+        super().__init__(name="asynclog-link", daemon=True)
+        self._producer, self._linger, self._on_death = producer, linger, on_death
+        self._heard, self._waker = socket.socketpair()
+        self._heard.setblocking(False)
+        self._waker.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._heard, selectors.EVENT_READ)
+        self._watched: dict[int, Channel] = {}
+        self._tasks: list[Callable[[], None]] = []
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Look at the links again: one was connected or dropped."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._waker.send(b"\0")
+
+    def call(self, task: Callable[[], None]) -> None:
+        """Run something in this thread."""
+        self._tasks.append(task)
+        self.wake()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.wake()
+
+    def run(self) -> None:
+        drained = time.monotonic()
+        while not self._stopping:
+            self._watch()
+            left = max(0.0, drained + self._linger - time.monotonic())
+            ready = self._selector.select(left)
+            with contextlib.suppress(BlockingIOError):
+                while self._heard.recv(4096):
+                    pass
+            while self._tasks:
+                self._tasks.pop(0)()
+            for key, events in ready:
+                if isinstance(key.data, Link):
+                    self._serve(key.data, events)
+            now = time.monotonic()
+            if now - drained >= self._linger:
+                drained = now
+                if self._producer.blocks.dirty:
+                    with self._producer.lock:
+                        self._producer.drain()
+        self._selector.close()
+        self._heard.close()
+        self._waker.close()
+
+    def _serve(self, link: Link, events: int) -> None:
+        channel = link.channel
+        if channel is None:
+            return
+        if events & selectors.EVENT_WRITE:
+            with self._producer.lock:
+                channel.flush()
+        messages = channel.receive()
+        with self._producer.lock:
+            for message, _ in messages:
+                self._producer.received(link, message)
+        if channel.closed:
+            self._forget(link.number)
+            self._on_death(link)
+
+    def _watch(self) -> None:
+        """Keep the selector in step with the links there are."""
+        links = dict(self._producer.links)
+        for number in [one for one in self._watched if one not in links or links[one].channel is not self._watched[one]]:
+            self._forget(number)
+        for number, link in links.items():
+            channel = link.channel
+            if channel is None:
+                continue
+            wanted = selectors.EVENT_READ
+            if isinstance(channel, SocketChannel) and channel.waiting:
+                wanted |= selectors.EVENT_WRITE
+            if number not in self._watched:
+                self._watched[number] = channel
+                self._selector.register(channel, wanted, link)
+            else:
+                self._selector.modify(channel, wanted, link)
+
+    def _forget(self, number: int) -> None:
+        channel = self._watched.pop(number, None)
+        if channel is None:
+            return
+        # A channel that was closed has no file number any more; the selector still knows it.
+        for key in list(self._selector.get_map().values()):
+            if key.fileobj is channel:
+                with contextlib.suppress(KeyError, ValueError, OSError):
+                    self._selector.unregister(channel)

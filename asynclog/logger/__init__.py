@@ -1,0 +1,1 @@
+"""The training process's side: collecting, limiting, and taking snapshots into shared memory."""

@@ -1,0 +1,153 @@
+"""From what a training loop logs to what can be copied: numbers as float or int, arrays as numpy views.
+
+Only shapes and dtypes are looked at. torch is used where its tensors come in, which means that it was imported already.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from asynclog import values
+from asynclog.errors import InvalidValue
+from asynclog.normal.shapes import fault
+from asynclog.values import Array, Value
+
+
+def is_torch(value: Any) -> bool:
+    """Whether this is a torch tensor, without importing torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def on_device(value: Any) -> bool:
+    """Whether reading this tensor would wait for a device."""
+    return is_torch(value) and value.device.type != "cpu"
+
+
+def number(value: Any, namespace: str, key: str) -> float | int:
+    """A value as the number to record: whole numbers of 64 bits stay whole. Raises InvalidValue."""
+    kind = type(value)
+    if kind is float or kind is int or kind is bool:
+        found = value
+    elif isinstance(value, str | bytes):
+        found = None
+    elif isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0) or is_torch(value):
+        found = value.item() if getattr(value, "ndim", 0) == 0 and value.dtype is not None else None
+    elif hasattr(value, "__float__") and not np.ndim(value):
+        found = float(value)
+    else:
+        found = None
+    if isinstance(found, bool):
+        found = int(found)
+    if isinstance(found, int) and not -(2**63) <= found < 2**63:
+        raise InvalidValue(namespace=namespace, key=key, kind="scalar", expected="a whole number of 64 bits", got=repr(found))
+    if not isinstance(found, float | int):
+        raise InvalidValue(
+            namespace=namespace,
+            key=key,
+            kind="scalar",
+            expected="a number, or an array of no dimensions",
+            got=described(value),
+            hint="log_tensor or log_histogram take arrays" if np.ndim(value) else None,
+        )
+    return found
+
+
+def described(value: Any) -> str:
+    """A value in an error's words: its type, and its shape and dtype if it has them."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None:
+        return f"{type(value).__name__} of shape {tuple(shape)}, {dtype}"
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
+
+
+def array(value: Any) -> Array:
+    """An array as numpy sees it, without a copy where there is a way: numpy, torch, DLPack, ``__array__``, buffers, lists."""
+    if isinstance(value, np.ndarray):
+        return value
+    if is_torch(value):
+        tensor = value.detach()
+        if tensor.device.type != "cpu":
+            tensor = tensor.cpu()
+        torch = sys.modules["torch"]
+        if tensor.dtype is torch.bfloat16:
+            tensor = tensor.float()
+        return tensor.resolve_conj().resolve_neg().numpy()  # type: ignore[no-any-return]
+    return np.asarray(value)
+
+
+def value_of(kind: str, raw: Any, params: Mapping[str, Any], namespace: str, key: str) -> Value:
+    """The value object of something logged. Raises InvalidValue, naming namespace, key, kind, expected and got."""
+    if isinstance(raw, Value) and raw.kind == kind:
+        made = raw
+    elif kind == "string":
+        if not isinstance(raw, str):
+            raise InvalidValue(namespace=namespace, key=key, kind=kind, expected="a str", got=described(raw))
+        return values.Text(raw)
+    elif kind == "config":
+        return _config(raw, key)
+    else:
+        made = _of_arrays(kind, raw, params, namespace, key)
+    for name, found in made.arrays().items():
+        wrong = fault(kind, name, found.shape, found.dtype)
+        if wrong is not None:
+            expected, got, hint = wrong
+            raise InvalidValue(namespace=namespace, key=key, kind=kind, expected=expected, got=got, hint=hint)
+    return made
+
+
+def _of_arrays(kind: str, raw: Any, params: Mapping[str, Any], namespace: str, key: str) -> Value:
+    try:
+        data = array(raw)
+        given = {name: array(one) if name == "colors" and one is not None else one for name, one in params.items()}
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidValue(
+            namespace=namespace, key=key, kind=kind, expected="an array", got=f"{described(raw)} ({error})"
+        ) from error
+    if data.dtype.kind not in "biufc":
+        raise InvalidValue(namespace=namespace, key=key, kind=kind, expected="an array of numbers", got=described(raw))
+    if kind == "histogram":
+        return values.Samples(data)
+    if kind == "point_cloud":
+        return values.PointCloud(data, **given)
+    made: Value = values.KINDS[kind](data, **given)
+    return made
+
+
+def _config(raw: Any, key: str) -> Value:
+    plain = _plain(raw)
+    if not isinstance(plain, dict):
+        raise InvalidValue(key=key, kind="config", expected="a mapping", got=described(raw))
+    return values.Config(plain)
+
+
+def _plain(node: Any) -> Any:
+    """A setting as msgpack can hold it; what it can't hold is kept as text."""
+    if isinstance(node, Mapping):
+        return {str(name): _plain(inner) for name, inner in node.items()}
+    if isinstance(node, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in node]
+    if node is None or isinstance(node, str | bool | float):
+        return node
+    if isinstance(node, int):
+        return node if -(2**63) <= node < 2**64 else str(node)
+    if isinstance(node, np.generic):
+        return _plain(node.item())
+    if hasattr(node, "__dataclass_fields__") or hasattr(node, "__dict__"):
+        inner = vars(node) if hasattr(node, "__dict__") else {name: getattr(node, name) for name in node.__dataclass_fields__}
+        if inner and not callable(node):
+            return _plain(inner)
+    return str(node)
+
+
+def fits_meta(params: Mapping[str, Any]) -> bool:
+    """Whether parameters can be packed at all."""
+    try:
+        msgpack.packb(params, use_bin_type=True)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True

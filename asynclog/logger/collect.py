@@ -1,0 +1,254 @@
+"""Collecting: the ``log_*`` methods, shared by a MultiLogger, its children, and the entries of ``at``.
+
+A call stores a reference and returns; nothing is encoded, copied, converted or checked until the write.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from struct import error as StructError
+from threading import get_ident
+from time import monotonic_ns
+from typing import Any, Final
+
+from asynclog.errors import InvalidValue, LoggerClosed, WouldBlock
+from asynclog.flow.reduce import checked
+from asynclog.logger.core import Core
+from asynclog.logger.numbers import EXACT, INEXACT_BELOW
+from asynclog.logger.pending import Further, Logged, Taken
+from asynclog.logger.writing import Writing
+from asynclog.shm.rows import Block
+from asynclog.state import State, plain_context
+
+BARE: Final = plain_context("train", 0, "batch")
+"""The context of a bare step."""
+
+
+class _NoBlock:
+    """What a logger has before its first row: nothing fits it."""
+
+    width = -1
+
+
+NO_BLOCK: Final[Any] = _NoBlock()
+
+
+class Collector:
+    """Pending values under a namespace, and the writing of them."""
+
+    def __init__(self, core: Core, namespace: str) -> None:
+        self._core = core
+        self._namespace = namespace
+        self._pending: dict[str, Any] = {}
+        self._further = Further()
+        self._block: Block = NO_BLOCK
+        self._entry_block: Block = NO_BLOCK
+        self._children: tuple[Collector, ...] = ()
+
+    # -- numbers ----------------------------------------------------------------------------------------------------
+
+    def log_scalar(self, key: str, value: Any, *, namespace: str | None = None, reduce: str | None = None) -> None:
+        """A number: int (kept whole, 64 bits), float, or an array or tensor of no dimensions; or a callable that makes it.
+
+        Logged twice before a write, the last one counts, unless ``reduce`` is "mean", "sum", "min", "max" or "count"; what
+        falls between two deliveries of a limited route is folded the same way.
+        """
+        if namespace is None and reduce is None and self._core.scopes is None:
+            self._pending[key] = value
+        else:
+            self._log_number(key, value, namespace, reduce)
+
+    def log(self, values: Mapping[str, Any], *, namespace: str | None = None) -> None:
+        """Several values at once: numbers, and also str and value objects such as ``Image``."""
+        if namespace is None and self._core.scopes is None:
+            self._pending.update(values)
+        else:
+            for key, value in values.items():
+                self._log_number(key, value, namespace, None)
+
+    def _log_number(self, key: str, value: Any, namespace: str | None, reduce: str | None) -> None:
+        full = self._full(namespace)
+        self._block = NO_BLOCK
+        if reduce is not None and reduce != "last":
+            from asynclog.logger.capture import number
+
+            with self._core.producer.lock:
+                self._core.numbers.reduce_by(full, key, checked(reduce))
+            try:
+                self._further.folded(full, key, number(value, full, key), reduce)
+            except InvalidValue as error:
+                self._core.complain(error)
+        else:
+            self._further.number(full, key, value)
+
+    # -- other kinds ------------------------------------------------------------------------------------------------
+
+    def _forget_block(self) -> None:
+        self._block = NO_BLOCK
+
+    def _put(self, kind: str, key: str, value: Any, namespace: str | None, **params: Any) -> None:
+        given = {name: one for name, one in params.items() if one is not None}
+        self._further.value(Logged(kind, self._full(namespace), key, value, given))
+        self._block = NO_BLOCK
+
+    def log_string(self, key: str, value: Any, *, namespace: str | None = None) -> None:
+        """A str, or a callable that makes one."""
+        self._put("string", key, value, namespace)
+
+    def log_image(self, key: str, value: Any, *, namespace: str | None = None, caption: str | None = None) -> None:
+        """An image (C, H, W), C of 1, 3 or 4, or (H, W); uint8 0–255 or floating point; or a callable that makes one."""
+        self._put("image", key, value, namespace, caption=caption)
+
+    def log_audio(self, key: str, value: Any, *, sample_rate: int = 44100, namespace: str | None = None) -> None:
+        """Sound (C, T) or (T,), floating point in [-1, 1] or integers; sample_rate in Hz; or a callable that makes it."""
+        self._put("audio", key, value, namespace, sample_rate=int(sample_rate))
+
+    def log_video(self, key: str, value: Any, *, fps: float = 12.0, namespace: str | None = None) -> None:
+        """A video (T, C, H, W), C of 1 or 3, uint8 or floating point; fps in frames per second; or a callable."""
+        self._put("video", key, value, namespace, fps=float(fps))
+
+    def log_histogram(self, key: str, value: Any, *, namespace: str | None = None) -> None:
+        """The distribution of numbers of any shape; they are counted by the recorder; or a callable that makes them."""
+        self._put("histogram", key, value, namespace)
+
+    def log_point_cloud(self, key: str, value: Any, *, colors: Any = None, namespace: str | None = None) -> None:
+        """Points (N, 3); colors (N, 3) uint8, if any; or a callable that makes the points."""
+        self._put("point_cloud", key, value, namespace, colors=colors)
+
+    def log_tensor(self, key: str, value: Any, *, namespace: str | None = None) -> None:
+        """An array of numbers of any shape, kept as it is; or a callable that makes it."""
+        self._put("tensor", key, value, namespace)
+
+    def log_config(self, value: Any, *, key: str = "config", namespace: str | None = None) -> None:
+        """The run's settings: a mapping, dataclass, or object with attributes; nested as you like."""
+        self._put("config", key, value, namespace)
+
+    # -- namespaces -------------------------------------------------------------------------------------------------
+
+    def _full(self, namespace: str | None) -> str:
+        scopes = self._core.scopes
+        scope = scopes.get("") if scopes is not None else ""
+        return "/".join(one for one in (self._namespace, scope, namespace) if one)
+
+    @contextmanager
+    def namespace(self, name: str) -> Iterator[None]:
+        """What this task logs meanwhile goes under a namespace; nested ones are joined by "/"."""
+        core = self._core
+        if core.scopes is None:
+            core.scopes = ContextVar("asynclog_namespace", default="")
+        outer = core.scopes.get("")
+        token = core.scopes.set(f"{outer}/{name}" if outer else name)
+        try:
+            yield
+        finally:
+            core.scopes.reset(token)
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    async def write(self, state: State | int) -> None:
+        """Record everything pending at a State (or a bare step of phase "train").
+
+        When this returns it is accepted: it survives the death of this process, and the caller may overwrite everything it
+        logged. It waits only for callables, for room in shared memory, and for routes with overflow="block"; the loop runs on.
+        Raises InvalidValue for a bad state (bad values too, if the logger is strict), LoggerClosed.
+        """
+        pending = self._pending
+        self._pending = {}
+        block = self._block
+        if len(pending) == block.width:
+            core = self._core
+            now = monotonic_ns() + core.offset_ns
+            kind = type(state)
+            if kind is int:
+                context, step = BARE, state
+            elif kind is State:
+                context, step = state._context, state._step  # type: ignore[union-attr]
+            else:
+                context = None  # type: ignore[assignment]
+            if context is block.context and now < block.quiet_until and get_ident() == core.owner:
+                # Whatever is unusual here (a missing key, a tensor, a full block) is dealt with below, where it is named.
+                try:
+                    values = block.pick(pending)
+                    total = sum(values)
+                    if type(total) is block.total and INEXACT_BELOW < total < EXACT:
+                        offset = block.offset
+                        block.pack_into(block.buffer, offset, step, *values, now)
+                        block.offset = offset + block.stride
+                        return
+                except (KeyError, TypeError, ValueError, RuntimeError, StructError):
+                    pass
+        await self._write(pending, state)
+
+    async def _write(self, pending: dict[str, Any], state: State | int) -> None:
+        core = self._core
+        if core.state == "new":
+            await core.open_off_loop()
+        taken = self._take(pending)
+        if core.inert:
+            return
+        try:
+            core.check_open()
+            writing = Writing(core, taken, as_state(state), owner=get_ident() == core.owner)
+        except (LoggerClosed, InvalidValue):
+            core.producer.counts.discarded += len(taken)
+            raise
+        self._settle_block(await writing.run(), taken)
+        await core.breathe()
+
+    def write_nowait(self, state: State | int) -> None:
+        """The same without ever waiting, for code that is not async. Raises WouldBlock, and keeps what is pending."""
+        pending, self._pending = self._pending, {}
+        core = self._core
+        if core.state == "new":
+            core.open_here()
+        taken = self._take(pending)
+        if core.inert:
+            return
+        try:
+            core.check_open()
+            writing = Writing(core, taken, as_state(state), owner=get_ident() == core.owner)
+            self._settle_block(writing.run_nowait(), taken)
+        except WouldBlock:
+            self._further.put_back(taken, self._pending, self._namespace)
+            self._block = NO_BLOCK
+            raise
+        except (LoggerClosed, InvalidValue):
+            core.producer.counts.discarded += len(taken)
+            raise
+
+    def _settle_block(self, block: Block | None, taken: Taken) -> None:
+        """Let the hot path go on with a block, if this write was of the plain kind it can do."""
+        plain = block is not None and not self._children and not taken.values and taken.numbers[0][0] == self._namespace
+        self._block = block if plain and not len(self._further) else NO_BLOCK  # type: ignore[assignment]
+
+    def _take(self, pending: dict[str, Any]) -> Taken:
+        """Everything pending, this logger's and its children's."""
+        spaces, values = self._further.take()
+        merged: dict[str, dict[str, Any]] = {self._namespace: pending} if pending else {}
+        for namespace, numbers in spaces:
+            if namespace in merged:
+                merged[namespace] = merged[namespace] | numbers
+            else:
+                merged[namespace] = numbers
+        for child in self._children:
+            own, child._pending = child._pending, {}
+            below = child._take(own)
+            for namespace, numbers in below.numbers:
+                merged[namespace] = merged.get(namespace, {}) | numbers
+            values.extend(below.values)
+        return Taken(list(merged.items()), values)
+
+    def should_write(self, state: State | int) -> bool:
+        """Whether any route is due at this State; the write that follows with the same object gets the same answer."""
+        core = self._core
+        with core.producer.lock:
+            return bool(core.board.decide(as_state(state), core.now()).due)
+
+    def __repr__(self) -> str:
+        waiting = len(self._pending) + len(self._further)
+        return f"<{type(self).__name__} {self._namespace or 'root'!r}: {waiting} pending, {self._core.state}>"
+
+
+def as_state(state: Any) -> State:
+    """A State, or the State of a bare step. Raises InvalidValue."""
+    return state if isinstance(state, State) else State(state)

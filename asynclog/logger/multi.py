@@ -1,0 +1,265 @@
+"""The MultiLogger: what a training loop holds in its hands."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from asynclog.engine.settings import Journal
+from asynclog.errors import InvalidConfiguration, InvalidValue
+from asynclog.flow.limit import RateLimit
+from asynclog.flow.route import Route
+from asynclog.logger.collect import Collector, as_state
+from asynclog.logger.core import Core
+from asynclog.logger.lifecycle import Lifecycle, wait_until
+from asynclog.logger.report import statistics
+from asynclog.logger.row import RowHandle
+from asynclog.sink import Sink
+from asynclog.state import State
+
+
+class ChildLogger(Collector):
+    """A component's own logger, under a namespace of its parent's; the parent's ``write`` takes its pending values along."""
+
+    def child(self, namespace: str) -> "ChildLogger":
+        """A logger of a component of this one."""
+        return _child_of(self, self._core, namespace)
+
+    def at(self, state: State | int) -> "Entry":
+        """See MultiLogger.at."""
+        return Entry(self, as_state(state))
+
+
+class Entry(Collector):
+    """Pending values of one task's own: ``async with log.at(state) as entry``. Written by its own exit and by nothing else;
+    dropped, and counted, if the body raises."""
+
+    def __init__(self, parent: Collector, state: State) -> None:
+        super().__init__(parent._core, parent._namespace)
+        self.state = state
+        self._parent = parent
+        self._block = parent._entry_block
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is not None:
+            self._discard()
+            return
+        await self.write(self.state)
+        self._parent._entry_block = self._block
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is not None:
+            self._discard()
+        else:
+            self.write_nowait(self.state)
+
+    def _discard(self) -> None:
+        taken = self._take(self._pending)
+        self._pending = {}
+        self._core.producer.counts.discarded += len(taken)
+
+
+class MultiLogger(Collector):
+    """Records what a training loop says, at a cost the loop can't feel.
+
+    run: the run's directory; None: nothing is kept, values go to the sinks alone.
+    sinks: sinks, or Routes that say how each is served. limit: every route's default; None: everything, always.
+    journal: how the run is kept on disk. slabs: bytes of shared memory at most; default min(1 GiB, cgroup limit / 8).
+    recorder: "process" (survives this process), or "thread". config: settings of the run, recorded once.
+    resume: "allow" (an existing run goes on as the next epoch), "must", or "never". strict: bad values raise InvalidValue
+    instead of being counted and recorded as an event. writer: this process's name within the run.
+
+    Use it under ``async with`` (or ``with``). It opens on first use; opening raises RunUnwritable, RunInUse, RunNotFound.
+    Raises InvalidConfiguration.
+    """
+
+    def __init__(
+        self,
+        run: "str | os.PathLike[str] | None" = None,
+        *,
+        sinks: "Iterable[Sink | Route]" = (),
+        limit: RateLimit | None = None,
+        journal: Journal | None = None,
+        slabs: int | None = None,
+        recorder: Literal["process", "thread"] = "process",
+        config: Mapping[str, Any] | None = None,
+        resume: Literal["allow", "must", "never"] = "allow",
+        strict: bool = False,
+        writer: str | None = None,
+    ) -> None:
+        if resume not in ("allow", "must", "never"):
+            raise InvalidConfiguration(f"resume: expected 'allow', 'must' or 'never', got {resume!r}")
+        chosen = writer if writer is not None else _default_writer()
+        core = Core(
+            run, list(sinks), limit, journal or Journal(), slabs, recorder, config, strict=strict, writer=chosen
+        )
+        super().__init__(core, "")
+        self._lifecycle = Lifecycle(core, resume)
+        core.open_off_loop = self._open_off_loop
+        core.open_here = self._open_here
+        if config is not None:
+            self.log_config(config)
+
+    # -- beginning and end ------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self._open_off_loop()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        await self._end(error, None)
+
+    def __enter__(self) -> Self:
+        self._open_here()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._end_here(error, None)
+
+    async def _open_off_loop(self) -> None:
+        await asyncio.to_thread(self._lifecycle.open)
+        self._lifecycle.serve_on_loop()
+
+    def _open_here(self) -> None:
+        self._lifecycle.open()
+        self._lifecycle.serve_on_loop()
+
+    async def flush(self, deadline: float | None = None) -> dict[str, int]:
+        """Wait until everything written so far is durable, delivered, and flushed by every sink, or a sink was stopped.
+
+        Returns what is pending per route (events). Raises TimeoutError after ``deadline`` seconds.
+        """
+        if self._core.state == "new":
+            await self._open_off_loop()
+        if self._core.inert:
+            return {}
+        self._core.check_open()
+        future = asyncio.wrap_future(self._lifecycle.flush_future())
+        return await asyncio.wait_for(future, deadline)
+
+    async def aclose(self, deadline: float | None = None) -> None:
+        """End the run: everything accepted is made durable and delivered, for ``deadline`` seconds at the most (default: the
+        longest of the routes' deadlines, and 10). What is left then stays in the journal, for a later delivery.
+
+        Raises an ExceptionGroup of SinkErrors if sinks were stopped on the way. Closing twice does nothing.
+        """
+        await self._end(None, deadline)
+
+    def close(self, deadline: float | None = None) -> None:
+        """The same, waiting in this thread."""
+        self._end_here(None, deadline)
+
+    async def _end(self, error: BaseException | None, deadline: float | None) -> None:
+        if not self._may_end():
+            return
+        lifecycle = self._lifecycle
+        if self._config_waits and self._core.state == "open":
+            await self.write(State(0, level="fit"))
+        lifecycle.begin_end(*_status_of(error))
+        until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
+        while not lifecycle.ended() and time.monotonic() < until:
+            await asyncio.sleep(0.002)
+        problems = await asyncio.to_thread(lifecycle.finish)
+        _report(problems, error)
+
+    def _end_here(self, error: BaseException | None, deadline: float | None) -> None:
+        if not self._may_end():
+            return
+        lifecycle = self._lifecycle
+        if self._config_waits and self._core.state == "open":
+            self.write_nowait(State(0, level="fit"))
+        lifecycle.begin_end(*_status_of(error))
+        wait_until(lifecycle.ended, time.monotonic() + (lifecycle.patience_s if deadline is None else deadline))
+        _report(lifecycle.finish(), error)
+
+    def _may_end(self) -> bool:
+        if self._core.state == "new":
+            self._core.state = "closed"
+        return self._core.state in ("open", "closing")
+
+    @property
+    def _config_waits(self) -> bool:
+        return self._core.config is not None and bool(len(self._further))
+
+    # -- parts of it ------------------------------------------------------------------------------------------------
+
+    def child(self, namespace: str) -> ChildLogger:
+        """A component's own logger (model, task, trainer): what it logs goes under ``namespace``, and this logger's ``write``
+        takes it along. A component may also write by itself."""
+        return _child_of(self, self._core, namespace)
+
+    def at(self, state: State | int) -> Entry:
+        """For concurrent tasks: ``async with log.at(state) as entry`` gives each pending values of its own, written at its
+        state when the body ends."""
+        return Entry(self, as_state(state))
+
+    def row(self, *keys: str, namespace: str | None = None, phase: Literal["train", "valid", "test"] = "train") -> RowHandle:
+        """A handle for a fixed set of numbers: ``row(step, v0, v1, …)`` records them at once. The cheapest way there is.
+
+        Numbers alone; for one thread at a time. Raises InvalidValue for no keys or repeated ones.
+        """
+        if not keys or len(set(keys)) != len(keys):
+            raise InvalidValue(kind="row", expected="different keys, at least one", got=repr(keys))
+        if self._core.state == "new":
+            self._open_here()
+        return RowHandle(self._core, keys, self._full(namespace), phase)
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters of this process and, as of its last report (``as_of_ns``), of the recorder and every route.
+
+        Per route: offered == delivered + rejected + dropped + not_due + filtered + folded + pending, in events.
+        """
+        return statistics(self._core, self._lifecycle)
+
+    # -- copies of it -----------------------------------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickled logger reopens as a writer of its own in the same run, journal only: for worker processes."""
+        core = self._core
+        return _reopened, (core.directory, core.limit, core.journal, core.quota, core.strict, core.writer)
+
+
+def _reopened(
+    run: "os.PathLike[str] | None", limit: RateLimit | None, journal: Journal | None, quota: int, strict: bool, writer: str
+) -> MultiLogger:
+    own = f"{writer}-{os.getpid()}"
+    return MultiLogger(run, limit=limit, journal=journal, slabs=quota, strict=strict, writer=own)
+
+
+def _child_of(parent: Collector, core: Core, namespace: str) -> ChildLogger:
+    child = ChildLogger(core, parent._full(namespace))
+    parent._children = (*parent._children, child)
+    parent._forget_block()
+    return child
+
+
+def _default_writer() -> str:
+    rank = os.environ.get("RANK", "")
+    return f"rank{int(rank)}" if rank.isdigit() else "main"
+
+
+def _status_of(error: BaseException | None) -> tuple[str, str | None]:
+    if error is None:
+        return "finished", None
+    if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        return "failed", f"{type(error).__name__}"
+    return "failed", f"{type(error).__name__}: {error}"
+
+
+def _report(problems: list[Exception], error: BaseException | None) -> None:
+    """What went wrong in sinks, beside what went wrong in the body."""
+    if not problems:
+        return
+    if error is not None:
+        for one in problems:
+            error.add_note(f"asynclog: {one}")
+        return
+    raise ExceptionGroup("the logger ended with problems", problems)

@@ -1,0 +1,76 @@
+"""A handle for a fixed set of numbers: a function that packs a row, and nothing else. For loops at a kilohertz and above."""
+
+from struct import error as StructError
+from time import monotonic_ns
+from typing import Any
+
+from asynclog.errors import InvalidValue, NoRoom, WouldBlock
+from asynclog.logger.capture import number
+from asynclog.logger.core import Core
+from asynclog.logger.numbers import EXACT, INEXACT_BELOW
+from asynclog.shm.rows import Block
+from asynclog.state import Phase, State
+
+
+class RowHandle:
+    """``row(step, v0, v1, …)``: as many numbers as keys, in their order; step a whole number or a State.
+
+    Its block is its own, so that the logger's other rows don't disturb it. Raises InvalidValue for a wrong number of values,
+    WouldBlock if shared memory is full, LoggerClosed.
+    """
+
+    __slots__ = ("_block", "_core", "_keys", "_namespace", "_phase", "_since")
+
+    def __init__(self, core: Core, keys: tuple[str, ...], namespace: str, phase: Phase) -> None:
+        self._core, self._keys, self._namespace, self._phase = core, keys, namespace, phase
+        self._since = core.offset_ns
+        self._block: Block | None = None
+
+    def __call__(self, step: Any, *values: Any) -> None:
+        block = self._block
+        now = monotonic_ns() + self._since
+        if block is not None and now < block.quiet_until:
+            # A state, a tensor, a full block: all that is dealt with below.
+            try:
+                total = sum(values)
+                if type(total) is block.total and INEXACT_BELOW < total < EXACT:
+                    offset = block.offset
+                    block.pack_into(block.buffer, offset, step, *values, now)
+                    block.offset = offset + block.stride
+                    return
+            except (KeyError, TypeError, ValueError, RuntimeError, StructError):
+                pass
+        self._write(step, values)
+
+    def _write(self, step: Any, values: tuple[Any, ...]) -> None:
+        core, keys = self._core, self._keys
+        if core.inert:
+            return
+        if len(values) != len(keys):
+            raise InvalidValue(
+                namespace=self._namespace, kind="row", expected=f"{len(keys)} values, for {', '.join(keys)}", got=f"{len(values)}"
+            )
+        state = step if isinstance(step, State) else State(step, self._phase)
+        numbers = {key: number(value, self._namespace, key) for key, value in zip(keys, values, strict=True)}
+        with core.producer.lock:
+            core.check_open()
+            decision = core.board.decide(state, core.now())
+            due = decision.due | core.board.always
+            try:
+                block = core.numbers.write(
+                    [(self._namespace, numbers)],
+                    state.step,
+                    state._context,
+                    core.next_time(),
+                    None if due == core.board.always else due,
+                    id(self),
+                    recurs=True,
+                )
+            except NoRoom as error:
+                raise WouldBlock(f"shared memory is full: {error}") from error
+            if block is not None and not isinstance(step, State):
+                block.quiet_until = core.board.quiet_until(decision, state.phase)
+                self._block = block
+
+    def __repr__(self) -> str:
+        return f"<RowHandle of {', '.join(self._keys)} at {self._block}>"

@@ -1,0 +1,259 @@
+"""A run, read back: its series as arrays, its events one by one, how it ended, and what could not be read.
+
+A Run shows what was on disk when it was read; of a run that still grows, read again or follow.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns
+from asynclog.readers.directory import facts, run_directory
+from asynclog.readers.scan import Damaged, Progress, ScannedStream, scan_run
+from asynclog.readers.series import Name, Series, matching, one_series, the_one
+from asynclog.readers.timeline import timeline
+from asynclog.sink import Event
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+# Of several writers the one that matters most gives the run its status.
+_GRAVEST_FIRST: Final = ("failed", "killed", "lost", "exited", "running", "finished")
+
+
+class Entry(NamedTuple):
+    """Something a run has under a name. events: how many, or how many points of a series."""
+
+    kind: str
+    phase: str
+    namespace: str
+    key: str
+    events: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run says of itself. created_ns: since 1970, 0 if unknown."""
+
+    id: str
+    name: str
+    created_ns: int
+    host: str
+
+
+@dataclass(frozen=True)
+class WriterInfo:
+    """One epoch of one writer. Times are ns since 1970. missing: records that never came. error: as text."""
+
+    writer: str
+    epoch: int
+    status: str
+    error: str | None
+    rank: int
+    host: str
+    pid: int
+    events: int
+    segments: int
+    size_bytes: int
+    first_ns: int | None
+    last_ns: int
+    missing: int
+    repeats: int
+
+
+def read(path: "str | os.PathLike[str]", *, progress: Progress | None = None) -> "Run":
+    """A run's recording, every checksum verified. Call it from a thread where a loop must not wait.
+
+    path: the run's directory. progress: called with (bytes read, bytes in all). Raises RunNotFound. Damage doesn't
+    raise: it is listed in ``Run.damage``, and everything else is there.
+    """
+    directory = run_directory(path)
+    return Run(directory, scan_run(directory, progress))
+
+
+class Run:
+    """See ``read``. path: the run's directory."""
+
+    def __init__(self, path: Path, scanned: list[ScannedStream]) -> None:
+        self.path = path
+        self._streams = scanned
+        self._indexes = [one.index for one in scanned]
+
+    @cached_property
+    def info(self) -> Facts:
+        """Id, name, host and time of creation."""
+        said = facts(self.path)
+        created = said.get("created_ns", 0)
+        return Facts(
+            str(said.get("id", "")),
+            str(said.get("name", "") or self.path.resolve().name),
+            created if isinstance(created, int) else 0,
+            str(said.get("host", "")),
+        )
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @cached_property
+    def writers(self) -> list[WriterInfo]:
+        """Every epoch of every writer, by writer, then epoch."""
+        return [_writer(one) for one in self._streams]
+
+    @property
+    def status(self) -> str:
+        """How the run ended: the gravest of its writers' newest epochs, but "running" as long as one runs.
+
+        "running", "finished", "failed", "killed", "exited", "lost" (ended without a word), or "empty".
+        """
+        newest = {one.status for one in self._streams if one.newest_epoch}
+        if not newest:
+            return "empty"
+        if "running" in newest:
+            return "running"
+        return min(newest, key=lambda one: _GRAVEST_FIRST.index(one) if one in _GRAVEST_FIRST else -1)
+
+    @property
+    def damage(self) -> list[Damaged]:
+        """What could not be read; the normal cut tail of a killed or growing run isn't damage."""
+        return [one for stream in self._streams for one in stream.damage]
+
+    @property
+    def missing(self) -> int:
+        """Records whose seq never came: lost to damage, or with both processes."""
+        return sum(span.length for index in self._indexes for span in index.missing)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(one.size_bytes for one in self._streams)
+
+    def __len__(self) -> int:
+        """Numbers and other events in all."""
+        return sum(one.events for one in self._indexes)
+
+    @cached_property
+    def _sources(self) -> dict[Name, list[tuple[int, Any]]]:
+        """Where each series' numbers are: its points' count, and what makes the column."""
+        found: dict[Name, list[tuple[int, Any]]] = {}
+        for index in self._indexes:
+            for block in index.blocks:
+                columns = BlockColumns(block)
+                for at, one in enumerate(block.schema.series):
+                    found.setdefault(Name(*one[:3]), []).append((block.count, (columns, at)))
+            if index.sparse:
+                sparse = SparseColumns(index)
+                for series, number, count in sparse.counts():
+                    found.setdefault(Name(*series[:3]), []).append((count, (sparse, number)))
+            single: dict[Name, list[Any]] = {}
+            for stored in index.stored:
+                if stored.kind == "scalar":
+                    single.setdefault(Name(*stored[1:4]), []).append(stored)
+            for name, events in single.items():
+                found.setdefault(name, []).append((len(events), (SingleColumns(index, events), 0)))
+        return found
+
+    def keys(self) -> list[Entry]:
+        """All that the run has under a name, with counts: numbers first, then by kind and name."""
+        counts: dict[tuple[str, Name], int] = {
+            ("scalar", name): sum(count for count, _ in sources) for name, sources in self._sources.items()
+        }
+        for index in self._indexes:
+            for stored in index.stored:
+                if stored.kind != "scalar":
+                    place = (stored.kind, Name(*stored[1:4]))
+                    counts[place] = counts.get(place, 0) + 1
+        ordered = sorted(counts, key=lambda one: (one[0] != "scalar", one[0], one[1].path, one[1].phase))
+        return [Entry(kind, *name, counts[kind, name]) for kind, name in ordered]
+
+    def series(self, key: str, namespace: str | None = None, phase: str | None = None) -> Series:
+        """One series as arrays. key: the key, or "namespace/key".
+
+        Raises AmbiguousSeries, listing them, if several match; SeriesNotFound, with near names, if none does.
+        """
+        name = the_one(self._sources, key, namespace, phase)
+        return one_series(name, [columns.column(at) for _, (columns, at) in self._sources[name]])
+
+    def all_series(self, phase: str | None = None) -> Iterator[Series]:
+        """Every series, one after the other."""
+        for name, sources in sorted(self._sources.items()):
+            if phase is None or name.phase == phase:
+                yield one_series(name, [columns.column(at) for _, (columns, at) in sources])
+
+    def events(
+        self,
+        kind: str | None = None,
+        key: str | None = None,
+        namespace: str | None = None,
+        phase: str | None = None,
+        *,
+        last: int | None = None,
+    ) -> Iterator[Event]:
+        """Everything in the order of time, or what matches; arrays are read-only views of the files.
+
+        key: the key, or "namespace/key". last: only the last so many records, of which a row of numbers is one.
+        """
+
+        def wanted(its_kind: str, name: Name) -> bool:
+            return (kind is None or its_kind == kind) and (
+                (key is None and namespace is None and phase is None)
+                or bool(matching((name,), name.key if key is None else key, namespace, phase))
+            )
+
+        return timeline(self._indexes, wanted, last)
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The run's settings, later ones over earlier ones."""
+        merged: dict[str, Any] = {}
+        for event in self.events(kind="config"):
+            if isinstance(event.value, dict):
+                merged.update(event.value)
+        return merged
+
+    @property
+    def gaps(self) -> list[dict[str, Any]]:
+        """What the journal itself reported as lost: reason, events, from_seq, to_seq."""
+        return [gap for index in self._indexes for gap in index.gaps]
+
+    def to_arrow(self) -> "pa.Table":
+        """One row a number or event: time, step, phase, namespace, key, kind, value, detail. Needs pa."""
+        from asynclog.readers.tables import arrow_table
+
+        return arrow_table(self)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """The same as a DataFrame. Needs pd."""
+        from asynclog.readers.tables import pandas_frame
+
+        return pandas_frame(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self.name!r}: {self.status}, {len(self):,} events, {len(self._sources):,} series, "
+            f"{len({one.name.writer for one in self._streams})} writers>"
+        )
+
+
+def _writer(stream: ScannedStream) -> WriterInfo:
+    index = stream.index
+    about = index.about
+    rank, pid = about.get("rank", 0), about.get("pid", 0)
+    return WriterInfo(
+        *stream.name,
+        status=stream.status,
+        error=stream.error,
+        rank=rank if isinstance(rank, int) else 0,
+        host=str(about.get("host", "")),
+        pid=pid if isinstance(pid, int) else 0,
+        events=index.events,
+        segments=len(stream.files),
+        size_bytes=stream.size_bytes,
+        first_ns=index.first_ns,
+        last_ns=index.last_ns,
+        missing=sum(span.length for span in index.missing),
+        repeats=index.repeats,
+    )

@@ -1,0 +1,117 @@
+"""The control log: small records in shared memory, in order, committed one by one.
+
+Positions count bytes over all control slabs, so one number says how far somebody has read. A slab begins with a header
+(magic, the position it begins at, the position committed so far) and holds records of (u32 length, payload), each a multiple
+of 8. A length of SEAL says that the log goes on in the slab that begins at this slab's end.
+
+A consumer reads up to the position a doorbell named; after the writer's death, up to the committed one.
+"""
+
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Final
+
+from asynclog.errors import DamagedFrame
+from asynclog.shm.slab import SlabState
+
+_HEADER: Final = Struct("@QQQ")
+_MAGIC: Final = 0x676F6C6E79736101  # "\1asynlog", as a little-endian number
+_COMMITTED: Final = 2  # the third 8-byte word
+HEADER_BYTES: Final = 64
+_LENGTH: Final = Struct("@I")
+_SEAL: Final = 0xFFFFFFFF
+
+
+def _record_bytes(length: int) -> int:
+    return (_LENGTH.size + length + 7) // 8 * 8
+
+
+class ControlWriter:
+    """Appends records. new_slab(nbytes) gives a zeroed slab and its view; the caller holds the lock."""
+
+    def __init__(self, new_slab: Callable[[int], tuple[SlabState, memoryview]]) -> None:
+        self._new_slab = new_slab
+        self.position = 0
+        self.slabs: list[tuple[SlabState, int]] = []
+        """The slabs still needed, oldest first, with the position each ends at."""
+        self._begin(0)
+
+    def append(self, record: bytes) -> int:
+        """Write and commit a record; returns the position behind it. Raises NoRoom before anything was written."""
+        size = _record_bytes(len(record))
+        at = self.position - self._start
+        if at + size + 8 > self._capacity:
+            previous, place = self._view, HEADER_BYTES + at
+            end = self._start + self._capacity
+            self._begin(size, start=end)
+            _LENGTH.pack_into(previous, place, _SEAL)
+            at = 0
+        place = HEADER_BYTES + at
+        self._view[place + 4 : place + 4 + len(record)] = record
+        _LENGTH.pack_into(self._view, place, len(record))
+        self.position = self._start + at + size
+        self._words[_COMMITTED] = self.position
+        return self.position
+
+    def _begin(self, record_bytes: int, start: int = 0) -> None:
+        state, view = self._new_slab(HEADER_BYTES + record_bytes + 16)
+        self._view, self._start = view, start
+        self._capacity = (len(view) - HEADER_BYTES) // 8 * 8
+        self._words = view[:HEADER_BYTES].cast("Q")
+        _HEADER.pack_into(view, 0, _MAGIC, start, start)
+        state.used = state.size
+        self.slabs.append((state, start + self._capacity))
+        self.position = start
+
+    def done(self, position: int) -> list[SlabState]:
+        """Forget the slabs that lie wholly before ``position``; the current one stays."""
+        gone: list[SlabState] = []
+        while len(self.slabs) > 1 and self.slabs[0][1] <= position:
+            gone.append(self.slabs.pop(0)[0])
+        return gone
+
+
+class ControlReader:
+    """Reads records in order. ``position``: behind the last record given. Slabs are added as they become known."""
+
+    def __init__(self, position: int = 0) -> None:
+        self.position = position
+        self._slabs: dict[int, memoryview] = {}
+
+    def add(self, number: int, view: memoryview) -> None:
+        self._slabs[number] = view
+
+    def forget(self, number: int) -> None:
+        self._slabs.pop(number, None)
+
+    def committed(self) -> int:
+        """How far the log reaches in memory: what recovery may read after the writer's death."""
+        return max((words[_COMMITTED] for words in self._heads()), default=self.position)
+
+    def read(self, upto: int) -> Iterator[tuple[int, bytes]]:
+        """(position behind it, record) of each record before ``upto``. Raises DamagedFrame if the log is not there."""
+        while self.position < upto:
+            view, start = self._holding(self.position)
+            at = HEADER_BYTES + self.position - start
+            (length,) = _LENGTH.unpack_from(view, at)
+            if length == _SEAL:
+                self.position = start + (len(view) - HEADER_BYTES) // 8 * 8
+                continue
+            if not length or at + _LENGTH.size + length > len(view):
+                raise DamagedFrame(f"no control record at {self.position}")
+            record = bytes(view[at + 4 : at + 4 + length])
+            self.position += _record_bytes(length)
+            yield self.position, record
+
+    def _heads(self) -> Iterator[memoryview]:
+        for view in self._slabs.values():
+            words = view[:HEADER_BYTES].cast("Q")
+            if words[0] == _MAGIC:
+                yield words
+
+    def _holding(self, position: int) -> tuple[memoryview, int]:
+        for view in self._slabs.values():
+            magic, start, _ = _HEADER.unpack_from(view, 0)
+            if magic == _MAGIC and start <= position < start + (len(view) - HEADER_BYTES) // 8 * 8:
+                return view, start
+        raise DamagedFrame(f"no control slab holds position {position}")

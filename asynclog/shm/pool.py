@@ -1,0 +1,134 @@
+"""Slabs made, lent and taken back, within a quota. One lock's worth of state: the caller holds it.
+
+Warm memory is worth ten times fresh memory, so free slabs are kept until the quota is needed for another size.
+"""
+
+from collections.abc import Callable, Mapping
+
+
+import numpy as np
+
+from asynclog.errors import InvalidValue, NoRoom
+from asynclog.shm import memory
+from asynclog.shm.slab import ARENA_BYTES, CONTROL_SLAB_BYTES, ROW_SLAB_BYTES, Ledger, Ref, Role, SlabState, size_class
+
+Create = Callable[[int], memory.Mapping]
+
+
+class Pool:
+    """The training process's slabs.
+
+    on_new(number, role, mapping): called before a new slab takes any data, so that consumers can be told of it first.
+    on_gone(number): a slab's memory went back to the operating system.
+    """
+
+    def __init__(
+        self,
+        quota: int,
+        on_new: Callable[[int, Role, memory.Mapping], None],
+        on_gone: Callable[[int], None],
+        create: Create = memory.create_shared,
+    ) -> None:
+        self.ledger = Ledger(quota)
+        self.mappings: dict[int, memory.Mapping] = {}
+        self._on_new, self._on_gone, self._create = on_new, on_gone, create
+        self._arena: int | None = None
+        self.refusals = 0
+
+    def slab(self, role: Role, size: int) -> SlabState:
+        """A slab with one claim on it, zeroed if it is for rows or control records. Raises NoRoom."""
+        fitting = [one for one in self.ledger.free_slabs(role) if size <= one.size <= 2 * size]
+        if fitting:
+            chosen = min(fitting, key=lambda one: (one.size, one.number))
+            state = self.ledger.reuse(chosen.number)
+            if role is not Role.ARRAYS:
+                # Recovery tells rows from nothing by their commit mark, so nothing has to be zero.
+                np.frombuffer(self.mappings[state.number].view, np.uint8)[:] = 0
+            return state
+        self._make_room(role, size)
+        mapping = self._create(size)
+        state = self.ledger.add(role, size)
+        self.mappings[state.number] = mapping
+        self._on_new(state.number, role, mapping)
+        return state
+
+    def row_slab(self, nbytes: int) -> SlabState:
+        """Slabs grow with their number: a stalled disk must not use up a process's descriptors."""
+        return self.slab(Role.ROWS, max(ROW_SLAB_BYTES << min(4, len(self.mappings) // 64), size_class(nbytes)))
+
+    def control_slab(self, nbytes: int) -> SlabState:
+        return self.slab(Role.CONTROL, max(CONTROL_SLAB_BYTES, size_class(nbytes)))
+
+    def allocate(self, nbytes: int) -> Ref:
+        """Room for an array, claimed. Raises NoRoom when it must be waited for, InvalidValue when waiting won't help."""
+        if size_class(nbytes) > self.ledger.quota:
+            raise InvalidValue(
+                kind="array",
+                expected=f"at most the shared memory quota of {self.ledger.quota} bytes",
+                got=f"{nbytes} bytes",
+                hint="a larger quota is MultiLogger(slabs=bytes)",
+            )
+        if nbytes > ARENA_BYTES // 4:
+            state = self.slab(Role.ARRAYS, size_class(nbytes))
+            state.used = nbytes
+            return Ref(state.number, state.generation, 0, nbytes)
+        ref = None if self._arena is None else self.ledger.carve(self._arena, nbytes)
+        if ref is None:
+            self._retire_arena()
+            self._arena = self.slab(Role.ARRAYS, ARENA_BYTES).number
+            ref = self.ledger.carve(self._arena, nbytes)
+            assert ref is not None
+        return ref
+
+    def view(self, ref: Ref) -> memoryview:
+        return self.mappings[ref.slab].view[ref.offset : ref.offset + ref.nbytes]
+
+    def abandon(self, ref: Ref) -> None:
+        """Give back a piece that was never announced."""
+        self.ledger.unclaim(ref.slab)
+
+    def prewarm(self) -> None:
+        """Make the first slabs before the loop is in a hurry."""
+        for role, size in ((Role.ROWS, ROW_SLAB_BYTES), (Role.ROWS, ROW_SLAB_BYTES), (Role.ARRAYS, ARENA_BYTES)):
+            self._warm(role, size)
+        for state in self.ledger.slabs.values():
+            state.claims = 0
+
+    def _warm(self, role: Role, size: int) -> None:
+        mapping = self._create(size)
+        state = self.ledger.add(role, size)
+        self.mappings[state.number] = mapping
+        self._on_new(state.number, role, mapping)
+
+    def _retire_arena(self) -> None:
+        if self._arena is not None:
+            self.ledger.unclaim(self._arena)
+            self._arena = None
+
+    def _make_room(self, role: Role, size: int) -> None:
+        """Stay within the quota, at the cost of free slabs of other sizes. Control records may always be written: what they
+        announce is within the quota already."""
+        if role is Role.CONTROL or self.ledger.fits(size):
+            return
+        for state in sorted(self.ledger.free_slabs(), key=lambda one: -one.size):
+            self._drop(state.number)
+            if self.ledger.fits(size):
+                return
+        self.refusals += 1
+        raise NoRoom(f"{size} bytes wanted, {self.ledger.total_bytes} of {self.ledger.quota} in use")
+
+    def _drop(self, number: int) -> None:
+        self.ledger.remove(number)
+        self.mappings.pop(number).close()
+        self._on_gone(number)
+
+    def close(self) -> None:
+        """Let go of every slab; consumers keep what they have mapped."""
+        for mapping in self.mappings.values():
+            mapping.close()
+        self.mappings.clear()
+
+    def statistics(self) -> Mapping[str, int]:
+        return {**self.ledger.statistics(), "refusals": self.refusals}
+
+

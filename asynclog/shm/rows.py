@@ -1,0 +1,169 @@
+"""Blocks of rows in a row slab: packed by the hot path, announced by ranges, recovered from memory after a death.
+
+A block begins with 64 bytes (magic, schema, stride, size, generation, announced, epoch, level) and holds rows of one schema,
+or SPARSE records (stride 0). Blocks follow each other; a slab was zeroed before, so a magic of 0 ends them. A row's time is
+its last field and its commit mark: recovery reads a block up to the first time that is zero or does not increase.
+
+Things that don't work: trusting an offset kept beside the rows (a kill between the two stores loses a row, or invents one);
+a store per row into the header (measured 40 ns a row, a third of packing it).
+"""
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from struct import Struct, error as StructError
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from asynclog.shm.slab import SlabState
+from asynclog.state import LEVELS, Context
+from asynclog.wire.schema import SPARSE_HEAD, Schema, sparse_length
+
+BLOCK_HEADER_BYTES: Final = 64
+BLOCK_BYTES: Final = 64 << 10
+_HEADER: Final = Struct("@IIIIIIqI")  # magic, schema, stride, size, generation, announced, epoch, level
+_MAGIC: Final = 0x6B636C62  # "blck"
+_ANNOUNCED_AT: Final = 20
+_FEWEST_ROWS: Final = 8
+_U32: Final = Struct("@I")
+NEVER: Final = -1
+
+offsets_of: Final[Callable[[Any], Any]] = attrgetter("offset")
+
+
+class Block:
+    """An open block. The hot path reads these fields and moves ``offset``; everything else is done under the lock.
+
+    width: how many keys the row has, or NEVER once the block is closed, which sends the hot path elsewhere.
+    quiet_until: ns; before that no limit, no yield and nothing else can be due.
+    pick: gives the row's numbers, in order, from a mapping, or raises KeyError. total: the type of their sum.
+    """
+
+    __slots__ = (
+        "announced",
+        "buffer",
+        "context",
+        "first",
+        "key",
+        "offset",
+        "pack_into",
+        "pick",
+        "quiet_until",
+        "schema",
+        "slab",
+        "start",
+        "stride",
+        "total",
+        "width",
+    )
+
+    def __init__(
+        self, slab: SlabState, view: memoryview, start: int, size: int, schema: Schema | None, context: Context, key: Any
+    ) -> None:
+        self.slab, self.start, self.schema, self.context, self.key = slab, start, schema, context, key
+        self.buffer = view[start : start + size]
+        self.offset = self.announced = BLOCK_HEADER_BYTES
+        self.stride = 0 if schema is None else schema.stride
+        self.width = NEVER
+        self.quiet_until = 0
+        self.pick: Callable[[Any], tuple[Any, ...]] = _pick_nothing
+        self.total: type = float
+        self.pack_into: Callable[..., None] = _pack_nothing
+        if schema is not None:
+            self.pack_into = schema.struct.pack_into
+        number = 0 if schema is None else schema.number
+        _HEADER.pack_into(
+            self.buffer,
+            0,
+            0,
+            number,
+            self.stride,
+            size,
+            slab.generation,
+            BLOCK_HEADER_BYTES,
+            context.epoch,
+            LEVELS.index(context.level),
+        )
+        _U32.pack_into(self.buffer, 0, _MAGIC)
+
+    def has_room(self, nbytes: int) -> bool:
+        return self.offset + nbytes <= len(self.buffer)
+
+    def mark_announced(self, offset: int) -> None:
+        """What lies before ``offset`` needs no recovery: a control record names it."""
+        self.announced = offset
+        _U32.pack_into(self.buffer, _ANNOUNCED_AT, offset)
+
+    def __repr__(self) -> str:
+        rows = (self.offset - BLOCK_HEADER_BYTES) // self.stride if self.stride else "sparse"
+        return f"<Block of slab {self.slab.number} at {self.start}: {rows} rows>"
+
+
+def _pick_nothing(_: Any) -> tuple[Any, ...]:
+    raise KeyError
+
+
+def _pack_nothing(*_: Any) -> None:
+    raise StructError("a sparse block packs no rows")
+
+
+def block_bytes(stride: int) -> int:
+    """The size of a block for rows of ``stride``: a whole number of rows, and never so few that frames get small."""
+    if not stride:
+        return BLOCK_BYTES
+    rows = max(_FEWEST_ROWS, (BLOCK_BYTES - BLOCK_HEADER_BYTES) // stride)
+    return BLOCK_HEADER_BYTES + rows * stride
+
+
+class Recovered(NamedTuple):
+    """Rows that were committed to memory but never announced."""
+
+    offset: int
+    nbytes: int
+    count: int
+    schema: int
+    stride: int
+    epoch: int
+    level: int
+    generation: int
+    last_time: int
+
+
+def recover(view: memoryview, announced: Callable[[int, int], int]) -> Iterator[Recovered]:
+    """What of a row slab was committed but not announced. announced(generation, block start): how far, as an offset within
+    the slab, control records went (0 if none did)."""
+    at = 0
+    while at + BLOCK_HEADER_BYTES <= len(view):
+        magic, schema, stride, size, generation, told, epoch, level = _HEADER.unpack_from(view, at)
+        if magic != _MAGIC or size < BLOCK_HEADER_BYTES or at + size > len(view):
+            return
+        start = max(at + told, announced(generation, at))
+        end, count, last = (_committed_rows if stride else _committed_records)(view, start, at + size, stride)
+        if count:
+            yield Recovered(start, end - start, count, schema, stride, epoch, level, generation, last)
+        at += size + (-size % 64)
+
+
+def _committed_rows(view: memoryview, start: int, end: int, stride: int) -> tuple[int, int, int]:
+    rows = (end - start) // stride
+    if not rows:
+        return start, 0, 0
+    words = np.frombuffer(view[start : start + rows * stride], np.int64).reshape(rows, stride // 8)
+    times = words[:, -1]
+    torn = np.flatnonzero((times[1:] <= times[:-1]) | (times[1:] == 0))
+    count = 0 if times[0] <= 0 else (int(torn[0]) + 1 if len(torn) else rows)
+    return start + count * stride, count, int(times[count - 1]) if count else 0
+
+
+def _committed_records(view: memoryview, start: int, end: int, _: int) -> tuple[int, int, int]:
+    at, count, last = start, 0, 0
+    while at + SPARSE_HEAD.size <= end:
+        _, numbers, flags = SPARSE_HEAD.unpack_from(view, at)
+        length = sparse_length(numbers, flags)
+        if not numbers or at + length > end:
+            break
+        time = int.from_bytes(view[at + length - 8 : at + length], "little", signed=True)
+        if time <= last:
+            break
+        at, count, last = at + length, count + 1, time
+    return at, count, last

@@ -1,0 +1,158 @@
+"""What a sink is, and what it is given.
+
+A sink only writes. Queues, retries, threads, deadlines, counters and isolation belong to the runner, which calls a sink
+from one task of one thread, one batch at a time, in order.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asynclog.state import State
+
+Place = Literal["recorder", "process", "thread", "caller"]
+PLACES: Final = ("recorder", "process", "thread", "caller")
+
+
+class Event(NamedTuple):
+    """A value at a state. ``time`` is seconds since 1970; a scalar's value is a float (an int where the key holds whole
+    numbers), a string's a str, a config's a dict, any other kind's a value object of ``asynclog.values``."""
+
+    kind: str
+    phase: str
+    namespace: str
+    key: str
+    step: int
+    epoch: int
+    time_ns: int
+    axes: Mapping[str, float]
+    value: Any
+    level: str = "batch"
+    elapsed_s: float | None = None
+
+    @property
+    def time(self) -> float:
+        return self.time_ns / 1e9
+
+    @property
+    def state(self) -> State:
+        return State(self.step, self.phase, self.epoch, self.elapsed_s, self.level, self.axes)  # type: ignore[arg-type]
+
+
+class Column(NamedTuple):
+    """The points of one series: step (n,) int64, time_ns (n,) int64, value (n,) float64 or int64."""
+
+    step: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
+    value: NDArray[Any]
+
+
+class Write(NamedTuple):
+    """All that one ``write(state)`` recorded and that is delivered: numbers and other events, all at one state and time."""
+
+    state: State
+    time_ns: int
+    events: list[Event]
+
+
+class Batch(Protocol):
+    """Consecutive records of one writer. Iterates as events, in the order they were written."""
+
+    writer: str
+    epoch: int
+    seq: int
+
+    def __iter__(self) -> Iterator[Event]: ...
+    def __len__(self) -> int: ...
+    def writes(self) -> Iterator[Write]:
+        """The same, grouped by write."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[tuple[str, str, str], Column]:
+        """The numbers as arrays, by (phase, namespace, key), without an object per point."""
+        ...
+
+    @property
+    def frames(self) -> Sequence[bytes]:
+        """The encoded frames, for sinks that move bytes."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a sink may know of its run. directory: the run's; sink_directory: the sink's own, made on first use.
+
+    directory is None for a run without one.
+    """
+
+    id: str
+    name: str
+    directory: Path | None
+    writer: str
+    epoch: int
+    rank: int = 0
+    config: Mapping[str, Any] = field(default_factory=dict)
+    resumed: bool = False
+    """True if an earlier epoch of this route has delivered before: append, don't truncate."""
+
+    def sink_directory(self, name: str) -> Path:
+        base = self.directory if self.directory is not None else Path.cwd()
+        path = base / "sinks" / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Two methods make a sink. Optional ones: ``async open(run)``, ``async flush()``, ``should_write(state)``.
+
+    Returning from ``write`` means accepted. Raise SinkUnavailable, OSError or TimeoutError for "again later" and
+    SinkRejected for "never"; anything else is tried three times, then counted as rejected.
+    ``default_place``: where it runs unless a Route says otherwise. ``ephemeral = True``: it keeps nothing over a restart, so
+    no cursor is kept for it and it begins at its own epoch.
+    """
+
+    async def write(self, batch: Batch, /) -> None: ...
+    async def aclose(self) -> None: ...
+
+
+class BaseSink:
+    """For sinks that think in kinds: override any ``log_*`` hook, plain or async; the rest is ignored.
+
+    Hooks get (key, value, state, namespace); ``log_config`` gets the mapping alone. ``write(state)`` is overridden as
+    ``after_write(state)``: called once a write, after its values.
+    """
+
+    default_place: ClassVar[Place] = "thread"
+
+    async def open(self, run: RunInfo) -> None:
+        """Called once, before anything else."""
+
+    async def write(self, batch: Batch, /) -> None:
+        for one in batch.writes():
+            for event in one.events:
+                hook = getattr(self, f"log_{event.kind}", None)
+                if hook is None:
+                    continue
+                arguments = (event.value,) if event.kind == "config" else (event.key, event.value, one.state, event.namespace)
+                await settle(hook(*arguments))
+            await settle(self.after_write(one.state))
+
+    def after_write(self, state: State) -> Any:
+        """Called once a write, after its values. Plain or async."""
+
+    async def flush(self) -> None:
+        """Called by ``MultiLogger.flush``, after everything before it was written."""
+
+    async def aclose(self) -> None:
+        """Called once, at the end."""
+
+
+async def settle(outcome: Any) -> Any:
+    """The outcome of a hook that may be plain or async."""
+    return await outcome if hasattr(outcome, "__await__") else outcome

@@ -1,0 +1,76 @@
+"""A value that a text file or a terminal can't show, in words: what it is, how large, between which bounds."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from asynclog.values import Array, Audio, Histogram, PointCloud, Value, Video
+
+_ORDERED = "biuf"  # dtype kinds that have a smallest and a largest item; others (complex, bytes) are given without
+
+
+def described(kind: str, value: Any) -> dict[str, Any]:
+    """A media value without its samples: kind, then shape, dtype, min and max of each array, then its parameters.
+
+    The array that a value consists of describes the value itself; any other has an entry of its own. min and max leave
+    NaN out, and are absent where there is nothing else.
+    """
+    params, arrays = _parts(value)
+    found: dict[str, Any] = {"kind": kind}
+    for name, array in arrays.items():
+        about = _array(array)
+        if name in ("data", "points"):
+            found.update(about)
+        elif name == "counts":
+            found["bins"] = len(array)
+        else:
+            found[name] = about
+    return found | dict(params)
+
+
+def in_brief(kind: str, value: Any) -> str:
+    """One short line: ``image 3×64×64 uint8``, ``audio 2.5 s at 44100 Hz``."""
+    if kind == "string":
+        return str(value)
+    if kind == "config":
+        return f"config of {len(value)}"
+    _, arrays = _parts(value)
+    main = next(iter(arrays.values()), np.empty(0))
+    match value:
+        case Histogram():
+            return (
+                f"histogram of {value.count}: {value.mean:.4g} ± {value.std:.4g} in [{value.low:.4g}, {value.high:.4g}]"
+            )
+        case Audio():
+            return f"audio {main.shape[-1] / value.sample_rate:.3g} s at {value.sample_rate} Hz"
+        case Video():
+            return f"video of {len(main)} frames {_shape(main.shape[1:])} at {value.fps:g} fps"
+        case PointCloud():
+            return f"{len(main)} points"
+    return f"{kind} {_shape(main.shape)} {main.dtype}"
+
+
+def _parts(value: Any) -> tuple[Mapping[str, Any], Mapping[str, Array]]:
+    if isinstance(value, Value):
+        return value.params(), value.arrays()
+    # A kind of a later version comes as a mapping of its parts.
+    return (
+        {name: one for name, one in value.items() if not isinstance(one, np.ndarray)},
+        {name: one for name, one in value.items() if isinstance(one, np.ndarray)},
+    )
+
+
+def _array(array: Array) -> dict[str, Any]:
+    found: dict[str, Any] = {"shape": list(array.shape), "dtype": str(array.dtype)}
+    if array.size and array.dtype.kind in _ORDERED:
+        # fmin and fmax pass over NaN without the warnings and the copy of nanmin.
+        low, high = np.fmin.reduce(array, axis=None).item(), np.fmax.reduce(array, axis=None).item()
+        if not math.isnan(low):
+            found["min"], found["max"] = low, high
+    return found
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "0-d"

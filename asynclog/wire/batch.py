@@ -1,0 +1,181 @@
+"""A Batch: a view of consecutive records of one writer, as events, as columns, or as bytes.
+
+Rows stay a matrix until somebody iterates. Frames of one drain may overlap in time, because alternating schemas fill blocks
+of their own; iteration puts their rows back in the order of their times.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asynclog.sink import Column, Event, Write
+from asynclog.wire.frame import Buffer, Frame, encode, joined
+from asynclog.wire.schema import Schema, Series
+
+_NO_AXES: Final[Mapping[str, float]] = {}
+
+
+class Rows:
+    """Rows of one schema. payload: their bytes, (rows × stride)."""
+
+    __slots__ = ("epoch", "level", "payload", "schema")
+
+    def __init__(self, schema: Schema, payload: Buffer, epoch: int = 0, level: str = "batch") -> None:
+        self.schema, self.payload, self.epoch, self.level = schema, payload, epoch, level
+
+    def __len__(self) -> int:
+        return len(self.payload) // self.schema.stride
+
+    @property
+    def times(self) -> NDArray[np.int64]:
+        return self.schema.fields(self.payload)[:, -1].view(np.int64)
+
+    def columns(self) -> Iterator[tuple[Series, Column]]:
+        fields = self.schema.fields(self.payload)
+        step, time = fields[:, 0].view(np.int64), fields[:, -1].view(np.int64)
+        first = self.schema.first_column
+        for at, series in enumerate(self.schema.series):
+            column = fields[:, first + at]
+            yield series, Column(step, time, column.view(np.int64) if series.code == "q" else column)
+
+    def writes(self) -> Iterator[tuple[int, list[Event]]]:
+        """Per row, its time and its numbers as events."""
+        schema = self.schema
+        first = schema.first_column
+        elapsed_at = 1 + schema.due if schema.elapsed else None
+        axes_at = first - len(schema.axes)
+        named = [(one.namespace, one.key) for one in schema.series]
+        phase, epoch, level = schema.phase, self.epoch, self.level
+        for row in schema.struct.iter_unpack(self.payload):
+            step, time = row[0], row[-1]
+            axes = dict(zip(schema.axes, row[axes_at:first], strict=True)) if schema.axes else _NO_AXES
+            elapsed = None if elapsed_at is None else row[elapsed_at]
+            yield (
+                time,
+                [
+                    Event("scalar", phase, namespace, key, step, epoch, time, axes, value, level, elapsed)
+                    for (namespace, key), value in zip(named, row[first:-1], strict=True)
+                ],
+            )
+
+    def events(self) -> Iterator[Event]:
+        return chain.from_iterable(events for _, events in self.writes())
+
+
+class Events:
+    """Events one by one: media, text, sparse numbers, folded numbers."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def times(self) -> NDArray[np.int64]:
+        return np.fromiter(map(attrgetter("time_ns"), self._events), np.int64, len(self._events))
+
+    def columns(self) -> Iterator[tuple[Series, Column]]:
+        numbers: dict[Series, list[Event]] = {}
+        for one in self._events:
+            if one.kind == "scalar":
+                code = "q" if type(one.value) is int else "d"
+                numbers.setdefault(Series(one.phase, one.namespace, one.key, code), []).append(one)
+        for series, events in numbers.items():
+            yield (
+                series,
+                Column(
+                    np.array([one.step for one in events], np.int64),
+                    np.array([one.time_ns for one in events], np.int64),
+                    np.array([one.value for one in events], np.int64 if series.code == "q" else np.float64),
+                ),
+            )
+
+    def writes(self) -> Iterator[tuple[int, list[Event]]]:
+        for time, events in groupby(self._events, attrgetter("time_ns")):
+            yield time, list(events)
+
+    def events(self) -> Iterator[Event]:
+        return iter(self._events)
+
+
+class Batch:
+    """See asynclog.sink.Batch, which this implements. ``seq`` is the first record's; (writer, epoch, seq) never repeats."""
+
+    def __init__(
+        self, parts: Sequence["Rows | Events"], *, writer: str, epoch: int, seq: int, frames: Sequence[Frame] = (), nonce: bytes = bytes(8)
+    ) -> None:
+        self._parts = parts
+        self.writer, self.epoch, self.seq = writer, epoch, seq
+        self._frames, self._nonce = frames, nonce
+
+    @cached_property
+    def _length(self) -> int:
+        return sum(len(one) * (len(one.schema.series) if isinstance(one, Rows) else 1) for one in self._parts)
+
+    def __len__(self) -> int:
+        """Events in all; a row counts as many as it has numbers."""
+        return self._length
+
+    @cached_property
+    def _ordered(self) -> bool:
+        """Whether the parts follow each other in time, so that no row needs to be moved."""
+        latest = -(2**63)
+        for one in self._parts:
+            if not len(one):
+                continue
+            times = one.times
+            if times[0] < latest or (isinstance(one, Events) and bool((np.diff(times) < 0).any())):
+                return False
+            latest = int(times[-1])
+        return True
+
+    def __iter__(self) -> Iterator[Event]:
+        if self._ordered:
+            return chain.from_iterable(one.events() for one in self._parts)
+        return chain.from_iterable(events for _, events in self._timed())
+
+    def _timed(self) -> Iterator[tuple[int, list[Event]]]:
+        timed = chain.from_iterable(one.writes() for one in self._parts)
+        if self._ordered:
+            return timed
+        return iter(sorted(timed, key=lambda one: one[0]))
+
+    def writes(self) -> Iterator[Write]:
+        """Grouped by write: the records that share a time."""
+        for time, group in groupby(self._timed(), lambda one: one[0]):
+            events = list(chain.from_iterable(events for _, events in group))
+            yield Write(events[0].state, time, events)
+
+    @cached_property
+    def columns(self) -> Mapping[tuple[str, str, str], Column]:
+        found: dict[tuple[str, str, str], list[Column]] = {}
+        for part in self._parts:
+            for series, column in part.columns():
+                found.setdefault(series[:3], []).append(column)
+        return {name: _one_column(columns) for name, columns in found.items()}
+
+    @cached_property
+    def frames(self) -> Sequence[bytes]:
+        return [joined(encode(one, self._nonce)) for one in self._frames]
+
+    def __repr__(self) -> str:
+        return f"<Batch of {len(self)} events, {self.writer}/{self.epoch}/{self.seq}>"
+
+
+def _one_column(columns: list[Column]) -> Column:
+    if len(columns) == 1:
+        return columns[0]
+    joined = Column(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+    if bool((np.diff(joined.time_ns) < 0).any()):
+        order = np.argsort(joined.time_ns, kind="stable")
+        return Column(*(part[order] for part in joined))
+    return joined
+

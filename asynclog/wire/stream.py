@@ -1,0 +1,132 @@
+"""From the frames of one (writer, epoch) to its records: definitions learned, repeats dropped, parts of large arrays joined.
+
+What it gives back is not yet filtered: due masks are carried along for those who deliver to a route.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from asynclog.errors import DamagedFrame
+from asynclog.sink import Event
+from asynclog.wire.batch import Events, Rows
+from asynclog.wire.codec import raw_payload
+from asynclog.wire.event import due_mask, read_event
+from asynclog.wire.frame import Buffer, Frame
+from asynclog.wire.layout import NUMBERED, Kind
+from asynclog.wire.schema import SchemaBook, Series, sparse_records
+
+ALL_ROUTES: Final = -1
+_MOST_ABSENT: Final = 1 << 22  # a forged seq must not fill memory
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one numbered frame holds. due: a mask of routes for all of it; None where each row carries its own
+    (``rows.schema.due``) or none was computed, because the numbers of the write are due by the stream's standing mask."""
+
+    frame: Frame
+    part: "Rows | Events"
+    due: "int | tuple[int, ...] | None"
+    events: int
+
+
+@dataclass
+class StreamDecoder:
+    """Fed the frames of one (writer, epoch) in file order. ``last_seq``: the highest seq taken so far, or -1.
+
+    missing: how many seqs below it never came (damage, or data lost with both processes); one that comes late, because its
+    segment was condemned and copied, is taken. always: mask of routes that get all numbers.
+    """
+
+    book: SchemaBook = field(default_factory=SchemaBook)
+    last_seq: int = -1
+    repeats: int = 0
+    filtered: bool = False
+    events: int = 0
+    always: int = ALL_ROUTES
+    routes: tuple[str, ...] = ()
+    footer: Frame | None = None
+    heartbeat_ns: int = 0
+    gaps: list[Frame] = field(default_factory=list)
+    _absent: set[int] = field(default_factory=set)
+    _parts: dict[int, Buffer] = field(default_factory=dict)
+
+    def feed(self, frame: Frame) -> Record | None:
+        """The record of a numbered frame, or None for one that only informs. Raises DamagedFrame, having counted its seq."""
+        if frame.kind not in NUMBERED:
+            self._take_note(frame)
+            return None
+        if not self._is_new(frame.seq):
+            self.repeats += 1
+            return None
+        self.heartbeat_ns = max(self.heartbeat_ns, frame.time)
+        if frame.kind == Kind.BLOB:
+            self._parts[frame.seq] = bytes(raw_payload(frame))
+            return None
+        record = self._record(frame)
+        self.events += record.events
+        return record
+
+    @property
+    def missing(self) -> int:
+        return 0 if self.filtered else len(self._absent)
+
+    def _is_new(self, seq: int) -> bool:
+        if seq > self.last_seq:
+            if seq - self.last_seq > _MOST_ABSENT:
+                raise DamagedFrame(f"seq {seq} after {self.last_seq}")
+            self._absent.update(range(self.last_seq + 1, seq))
+            self.last_seq = seq
+            return True
+        if seq in self._absent:
+            self._absent.discard(seq)
+            return True
+        return False
+
+    def _take_note(self, frame: Frame) -> None:
+        if frame.kind == Kind.SCHEMA:
+            self.book.learn(frame)
+        elif frame.kind == Kind.SEGMENT:
+            self.always = int(frame.meta.get("always", ALL_ROUTES))
+            self.routes = tuple(str(name) for name in frame.meta.get("routes", ()))
+            self.filtered = "kinds" in frame.meta
+            self.footer = None
+        elif frame.kind == Kind.FOOTER:
+            self.footer = frame
+        elif frame.kind == Kind.GAP:
+            self.gaps.append(frame)
+        self.heartbeat_ns = max(self.heartbeat_ns, frame.time)
+
+    def _record(self, frame: Frame) -> Record:
+        if frame.kind == Kind.ROWS:
+            schema = self.book.schema_of(frame)
+            meta = frame.meta
+            rows = Rows(schema, raw_payload(frame), int(meta.get("epoch", 0)), str(meta.get("level", "batch")))
+            if len(rows.payload) % schema.stride:
+                raise DamagedFrame(f"{len(rows.payload)} bytes are no rows of {schema.stride}")
+            return Record(frame, rows, None, len(rows) * len(schema.series))
+        if frame.kind == Kind.SPARSE:
+            return self._sparse(frame)
+        parts = [self._parts.pop(int(seq), None) for seq in frame.meta.get("parts", ())]
+        if any(part is None for part in parts):
+            raise DamagedFrame("an array of which a part is missing")
+        joined = memoryview(b"".join(part for part in parts if part is not None)) if parts else None
+        event = read_event(frame, joined)
+        return Record(frame, Events([event]), due_mask(frame), 1)
+
+    def _sparse(self, frame: Frame) -> Record:
+        meta = frame.meta
+        epoch, level = int(meta.get("epoch", 0)), str(meta.get("level", "batch"))
+        known = self.book.series
+        events: list[Event] = []
+        masks: list[int] = []
+        for one in sparse_records(raw_payload(frame)):
+            for number, value in zip(one.numbers.tolist(), one.values.tolist(), strict=True):
+                series = known.get(number) or Series("train", "", f"unnamed series {number}")
+                events.append(
+                    Event(
+                        "scalar", series.phase, series.namespace, series.key, one.step, epoch, one.time, {}, value, level, one.elapsed
+                    )
+                )
+                masks.append(self.always if one.due is None else one.due)
+        return Record(frame, Events(events), tuple(masks), len(events))
