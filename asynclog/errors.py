@@ -1,23 +1,23 @@
 """Every error asynclog raises, named after the condition it reports.
 
-    AsynclogError
-    ├── InvalidValue          (ValueError)    a value, key, state or argument that can't be recorded
-    ├── InvalidConfiguration  (ValueError)    a logger that can't be built as asked
-    ├── WouldBlock                            a ``_nowait`` call that would have to wait
-    ├── LoggerClosed                          a call on a logger that has ended
-    ├── RunError              (OSError)       the run directory can't serve
-    │   ├── RunInUse                          another live process writes this stream
-    │   ├── RunNotFound                       nothing was recorded there
-    │   └── RunUnwritable                     no permission, no room, or a file in the way
-    ├── DamagedFrame          (ValueError)    bytes that are not a frame of this format
-    ├── SeriesNotFound        (LookupError)   no series of that name in the run
-    ├── AmbiguousSeries       (LookupError)   several series match; the message lists them
-    ├── StaleLease                            shared memory used after it was given back
-    ├── NoRoom                                shared memory is exhausted
-    ├── RecorderError                         the recorder process can't start or keeps dying
-    └── SinkError                             a sink failed
-        ├── SinkUnavailable                   try the same batch again later
-        └── SinkRejected                      this batch will never be accepted
+AsynclogError
+├── InvalidValue          (ValueError)    a value, key, state or argument that can't be recorded
+├── InvalidConfiguration  (ValueError)    a logger that can't be built as asked
+├── WouldBlock                            a ``_nowait`` call that would have to wait
+├── LoggerClosed                          a call on a logger that has ended
+├── RunError              (OSError)       the run directory can't serve
+│   ├── RunInUse                          another live process writes this stream
+│   ├── RunNotFound                       nothing was recorded there
+│   └── RunUnwritable                     no permission, no room, or a file in the way
+├── DamagedFrame          (ValueError)    bytes that are not a frame of this format
+├── SeriesNotFound        (LookupError)   no series of that name in the run
+├── AmbiguousSeries       (LookupError)   several series match; the message lists them
+├── StaleLease                            shared memory used after it was given back
+├── NoRoom                                shared memory is exhausted
+├── RecorderError                         the recorder process can't start or keeps dying
+└── SinkError                             a sink failed
+    ├── SinkUnavailable                   try the same batch again later
+    └── SinkRejected                      this batch will never be accepted
 """
 
 from typing import Any
@@ -42,7 +42,9 @@ class InvalidValue(AsynclogError, ValueError):
             hint,
         )
         where = f"{namespace}/{key}" if namespace else key
-        message = f"{kind} {where!r}: expected {expected}, got {got}" if where else f"{kind}: expected {expected}, got {got}"
+        message = (
+            f"{kind} {where!r}: expected {expected}, got {got}" if where else f"{kind}: expected {expected}, got {got}"
+        )
         super().__init__(f"{message}; {hint}" if hint else message)
 
     def __reduce__(self) -> tuple[Any, ...]:

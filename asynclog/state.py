@@ -143,7 +143,9 @@ class State:
         }
         unknown = changes.keys() - fields.keys()
         if unknown:
-            raise InvalidValue(kind="state", expected=f"fields among {', '.join(fields)}", got=", ".join(sorted(unknown)))
+            raise InvalidValue(
+                kind="state", expected=f"fields among {', '.join(fields)}", got=", ".join(sorted(unknown))
+            )
         return State(**(fields | changes))
 
     def __eq__(self, other: object) -> bool:

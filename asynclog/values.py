@@ -22,9 +22,7 @@ class Value:
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of this value by field name, in field order."""
-        return {
-            one.name: value for one in fields(self) if isinstance(value := getattr(self, one.name), np.ndarray)
-        }
+        return {one.name: value for one in fields(self) if isinstance(value := getattr(self, one.name), np.ndarray)}
 
     def params(self) -> dict[str, Any]:
         """What is not an array, by field name, without absent ones."""

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Final, TextIO
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +20,7 @@ export = typer.Typer(
     help="Write a run's numbers and what there is to say of its events for other programs.", no_args_is_help=True
 )
 
+_WORTH_A_BAR: Final = 200_000  # events, about a second's work
 RunPath = Annotated[Path, typer.Argument(help="The run's directory.")]
 Target = Annotated[Path, typer.Argument(help="The file to write; - for standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
@@ -58,7 +59,7 @@ def _text(run: Path, to: Path, force: bool, write: Callable[[Run, TextIO, Callab
     _refuse(to, force)
     bar = Progress(
         TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=errors, transient=True, disable=not errors.is_terminal,
+        console=errors, transient=True, disable=not errors.is_terminal or str(to) == "-" or len(found) < _WORTH_A_BAR,
     )  # fmt: skip
     with ExitStack() as stack:
         file = sys.stdout if str(to) == "-" else stack.enter_context(to.open("w", encoding="utf-8", newline=""))

@@ -7,7 +7,7 @@ unprintable gets through, and nothing is taken for markup.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from typing import Any
+from typing import Any, Final
 
 import typer
 from rich.console import Console
@@ -20,7 +20,9 @@ from asynclog.sinks.strict_json import json_text
 screen = Console(highlight=False, soft_wrap=False)
 errors = Console(stderr=True, highlight=False)
 
-STATUS_STYLES = {
+# About a second's work; a bar that flashes by is only unrest.
+_WORTH_A_BAR_BYTES: Final = 256 << 20
+STATUS_STYLES: Final = {
     "running": "bold cyan",
     "finished": "green",
     "exited": "green",
@@ -29,7 +31,7 @@ STATUS_STYLES = {
     "lost": "magenta",
     "empty": "dim",
 }
-PHASE_STYLES = {"train": "green", "valid": "cyan", "test": "magenta"}
+PHASE_STYLES: Final = {"train": "green", "valid": "cyan", "test": "magenta"}
 
 
 def safe(text: str, longest: int = 200) -> str:
@@ -45,14 +47,27 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def reading(what: str) -> Iterator[Report]:
-    """A bar while bytes are read, which goes away again; none where nobody watches."""
+    """A bar while many bytes are read, which goes away again; none where nobody watches."""
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TimeRemainingColumn(),
-        console=errors, transient=True, disable=not errors.is_terminal,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TimeRemainingColumn(),
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    )
+    task = bar.add_task(what, total=None)
+
+    def report(done: int, total: int) -> None:
+        if total >= _WORTH_A_BAR_BYTES:
+            bar.start()
+            bar.update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        bar.stop()
 
 
 def read_run(path: "str | PathLike[str]") -> Run:

@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> None:
     settings = pickle.loads(payload)  # noqa: S301
     channel = SocketChannel(socket.socket(fileno=socket_fd))
     # The stream's lock goes with the journal: sinks may take their time without keeping the next writer out.
-    loop = EngineLoop(settings, channel, writer_fd=writer_fd, on_closed=lambda: os.close(lock_fd) if lock_fd >= 0 else None)
+    loop = EngineLoop(
+        settings, channel, writer_fd=writer_fd, on_closed=lambda: os.close(lock_fd) if lock_fd >= 0 else None
+    )
     loop.run(os.getpid())
     # A sink that hangs in its thread must not keep the process.
     sys.stdout.flush()

@@ -38,7 +38,9 @@ FLUSH_PATIENCE_S: Final = 3600.0
 class Engine:
     """settings.journal None: no journal, sinks are fed from memory alone. wake(): the loop around it is to make a turn."""
 
-    def __init__(self, settings: EngineSettings, consumer: Consumer, wake: Callable[[], None], files: Files | None = None) -> None:
+    def __init__(
+        self, settings: EngineSettings, consumer: Consumer, wake: Callable[[], None], files: Files | None = None
+    ) -> None:
         self.settings, self.consumer, self._wake = settings, consumer, wake
         self.journal: JournalWriter | None = None
         if settings.journal is not None and settings.stream is not None:
@@ -75,7 +77,13 @@ class Engine:
         else:
             policy = route.overflow if route.overflow not in (None, "journal") else "drop_oldest"
             feed = MemoryFeed(
-                route, run.writer, run.epoch, settings.bit(route), policy, QUEUE_BYTES, lambda held: self._hold(route.name, held)
+                route,
+                run.writer,
+                run.epoch,
+                settings.bit(route),
+                policy,
+                QUEUE_BYTES,
+                lambda held: self._hold(route.name, held),
             )
         info = run if cursor is None else _resumed(run)
         return SinkRunner(
@@ -132,7 +140,9 @@ class Engine:
         if self.end is None:
             for rows in self.consumer.recover():
                 self._take(rows)
-            self._take(told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None))
+            self._take(
+                told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None)
+            )
 
     def finish(self, deadline: float) -> bool:
         """Close the journal; False while the operating system refuses, until ``deadline`` (monotonic)."""

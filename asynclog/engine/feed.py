@@ -173,7 +173,9 @@ class JournalFeed:
                 gathered.parts, writer=self._writer, epoch=self._epoch, seq=gathered.first_seq, frames=gathered.frames
             )
         replay_from = self._waiting_since if self._waiting_since >= 0 else seq + 1
-        return Delivery(batch, gathered.delivered, gathered.settled, gathered.offered, seq, self._epoch, replay_from, ended)
+        return Delivery(
+            batch, gathered.delivered, gathered.settled, gathered.offered, seq, self._epoch, replay_from, ended
+        )
 
     def commit(self, delivery: Delivery) -> None:
         self._cursor = Cursor(delivery.epoch, delivery.seq, delivery.replay_from)
@@ -189,7 +191,14 @@ class MemoryFeed:
     """A bounded queue between the engine's thread and the runner's. on_hold(held): a blocking route is full, or not any more."""
 
     def __init__(
-        self, route: Route, writer: str, epoch: int, bit: int, policy: Overflow, limit: int, on_hold: Callable[[bool], None]
+        self,
+        route: Route,
+        writer: str,
+        epoch: int,
+        bit: int,
+        policy: Overflow,
+        limit: int,
+        on_hold: Callable[[bool], None],
     ) -> None:
         self._writer, self._epoch = writer, epoch
         self._selector = Selector(route, bit)
@@ -240,7 +249,9 @@ class MemoryFeed:
             return None
         batch = None
         if gathered.parts:
-            batch = Batch(gathered.parts, writer=self._writer, epoch=self._epoch, seq=gathered.first_seq, frames=gathered.frames)
+            batch = Batch(
+                gathered.parts, writer=self._writer, epoch=self._epoch, seq=gathered.first_seq, frames=gathered.frames
+            )
         return Delivery(batch, gathered.delivered, gathered.settled, 0, last, self._epoch, 0)
 
     def commit(self, delivery: Delivery) -> None:

@@ -1,10 +1,10 @@
 """A run's directory: what lies where, and who may write it. Runs have no coordinator: every file has one owner.
 
-    run.json                               written once, by whoever came first
-    streams/<writer>/lock                  flocked by the writer's process and its recorder
-    streams/<writer>/<epoch>-<n>.alog      segments; an epoch is claimed by creating its first, which must not exist
-    cursors/<route>/<writer>.json          renamed into place by the route's owner
-    recorder.log                           what the recorder process printed, if anything
+run.json                               written once, by whoever came first
+streams/<writer>/lock                  flocked by the writer's process and its recorder
+streams/<writer>/<epoch>-<n>.alog      segments; an epoch is claimed by creating its first, which must not exist
+cursors/<route>/<writer>.json          renamed into place by the route's owner
+recorder.log                           what the recorder process printed, if anything
 """
 
 import contextlib

@@ -54,7 +54,9 @@ class RateLimit:
         if budget is not None and not 0 < budget <= 1:
             raise InvalidConfiguration(f"RateLimit budget: expected a share in (0, 1], got {budget!r}")
         if isinstance(spare, str):
-            raise InvalidConfiguration(f"RateLimit spare: expected a set of kinds, got the string {spare!r}; write {{{spare!r}}}")
+            raise InvalidConfiguration(
+                f"RateLimit spare: expected a set of kinds, got the string {spare!r}; write {{{spare!r}}}"
+            )
         self._intervals = _Intervals(every, phases)
         self.steps, self.budget, self.spare = steps, budget, frozenset(spare)
 
@@ -95,7 +97,9 @@ class Limiter:
             self._began_ns = now_ns
         last = self._last_ns.get(phase)
         if last is not None and not (
-            self._interval_passed(phase, last, now_ns) and self._steps_passed(phase, step) and self._within_budget(now_ns)
+            self._interval_passed(phase, last, now_ns)
+            and self._steps_passed(phase, step)
+            and self._within_budget(now_ns)
         ):
             return False
         self._last_ns[phase] = now_ns

@@ -1,10 +1,10 @@
 """When to try a failed batch again, and when to give up: exponential backoff, and a breaker for sinks that are broken.
 
-    failure        while a journal holds the batch    otherwise
-    -------        -------------------------------    ---------
-    unavailable    again, with backoff, for ever      again, until the queue's overflow policy takes it
-    rejected       dropped and counted, at once       the same
-    unexpected     three tries, then rejected; after three such batches in a row the sink is stopped
+failure        while a journal holds the batch    otherwise
+-------        -------------------------------    ---------
+unavailable    again, with backoff, for ever      again, until the queue's overflow policy takes it
+rejected       dropped and counted, at once       the same
+unexpected     three tries, then rejected; after three such batches in a row the sink is stopped
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,9 @@ def _checked_set(what: str, given: Iterable[str] | None, allowed: tuple[str, ...
         return None
     chosen = frozenset([given] if isinstance(given, str) else given)
     if unknown := chosen - set(allowed):
-        raise InvalidConfiguration(f"Route {what}: expected some of {', '.join(allowed)}, got {', '.join(sorted(unknown))}")
+        raise InvalidConfiguration(
+            f"Route {what}: expected some of {', '.join(allowed)}, got {', '.join(sorted(unknown))}"
+        )
     return chosen
 
 
@@ -51,14 +53,18 @@ class Route:
     ) -> None:
         for method in ("write", "aclose"):
             if not callable(getattr(sink, method, None)):
-                raise InvalidConfiguration(f"a sink has async write(batch) and aclose(); {type(sink).__name__} lacks {method}()")
+                raise InvalidConfiguration(
+                    f"a sink has async write(batch) and aclose(); {type(sink).__name__} lacks {method}()"
+                )
         self.sink = sink
         self.named = name is not None
         self.name = name if name is not None else type(sink).__name__.lower().lstrip("_")
         if not _NAME.fullmatch(self.name):
             raise InvalidConfiguration(f"Route name: expected letters, digits, '.', '_' and '-', got {self.name!r}")
         if overflow is not None and overflow not in OVERFLOWS:
-            raise InvalidConfiguration(f"Route {self.name} overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}")
+            raise InvalidConfiguration(
+                f"Route {self.name} overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}"
+            )
         if place is not None and place not in PLACES:
             raise InvalidConfiguration(f"Route {self.name} place: expected one of {', '.join(PLACES)}, got {place!r}")
         if deadline < 0:
@@ -69,7 +75,9 @@ class Route:
         self.phases = _checked_set("phases", phases, PHASES)
         levels = _checked_set("level", level, LEVELS)
         self.level = None if levels is None else next(iter(levels))
-        self.namespaces = None if namespaces is None else frozenset([namespaces] if isinstance(namespaces, str) else namespaces)
+        self.namespaces = (
+            None if namespaces is None else frozenset([namespaces] if isinstance(namespaces, str) else namespaces)
+        )
         self.ephemeral = bool(getattr(sink, "ephemeral", False))
 
     def wants(self, kind: str, phase: str, namespace: str, level: str) -> bool:

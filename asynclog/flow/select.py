@@ -119,9 +119,11 @@ class Selector:
 
     def _rows(self, rows: Rows, always: int) -> Selection:
         schema = rows.schema
-        wanted = [
-            self.route.wants("scalar", one.phase, one.namespace, rows.level) for one in schema.series
-        ] if self.route.filters else None
+        wanted = (
+            [self.route.wants("scalar", one.phase, one.namespace, rows.level) for one in schema.series]
+            if self.route.filters
+            else None
+        )
         due = self._due_rows(rows, always)
         total = len(rows) * len(schema.series)
         if wanted is not None and not any(wanted):
@@ -191,4 +193,6 @@ class Selector:
                     settled.folded += 1
             yield event._replace(namespace=series.namespace, key=series.key, value=value, kind="scalar")
         for series, fold in folds.items():
-            yield Event("scalar", series.phase, series.namespace, series.key, fold.step, epoch, fold.time_ns, {}, fold.value)
+            yield Event(
+                "scalar", series.phase, series.namespace, series.key, fold.step, epoch, fold.time_ns, {}, fold.value
+            )

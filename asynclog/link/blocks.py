@@ -7,6 +7,7 @@ All of it is done under the producer's lock; only ``Block.offset`` moves without
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
+from asynclog.shm.packer import nothing
 from asynclog.shm.pool import Pool
 from asynclog.shm.rows import BLOCK_HEADER_BYTES, NEVER, Block, block_bytes, offsets_of
 from asynclog.shm.slab import SlabState
@@ -41,9 +42,10 @@ class OpenBlocks:
 
         Raises NoRoom, and then changes nothing.
         """
-        size = max(block_bytes(0 if schema is None else schema.stride), BLOCK_HEADER_BYTES + nbytes)
+        replaced = self._open.get(key)
+        before = 0 if replaced is None else len(replaced.buffer)
+        size = max(block_bytes(0 if schema is None else schema.stride, before), BLOCK_HEADER_BYTES + nbytes)
         slab, start = self._place(size)
-        replaced = self._open.pop(key, None)
         if replaced is not None:
             self.close(replaced)
         block = Block(slab, self._pool.mappings[slab.number].view, start, size, schema, context, key)
@@ -69,7 +71,7 @@ class OpenBlocks:
         if self._open.get(block.key) is block:
             del self._open[block.key]
         self._tell(block, block.offset)
-        block.pack_into = _closed
+        block.put = nothing
         self._pool.ledger.unclaim(block.slab.number)
 
     def drain(self) -> bool:
@@ -92,7 +94,9 @@ class OpenBlocks:
     def rows_beyond(self) -> int:
         """Numbers in rows that were written and are not announced yet."""
         return sum(
-            (one.offset - one.announced) // one.stride * len(one.schema.series) for one in self.everyone() if one.schema is not None
+            (one.offset - one.announced) // one.stride * len(one.schema.series)
+            for one in self.everyone()
+            if one.schema is not None
         )
 
     def everyone(self) -> list[Block]:
@@ -102,7 +106,7 @@ class OpenBlocks:
         """Let no hot path pack into any block from now on; what was packed is announced by a later drain."""
         for block in self.everyone():
             block.width = NEVER
-            block.pack_into = _closed
+            block.put = nothing
 
     def close_all(self) -> None:
         for block in list(self._open.values()):
@@ -133,7 +137,3 @@ class OpenBlocks:
 
     def __len__(self) -> int:
         return len(self._open)
-
-
-def _closed(*_: object) -> None:
-    raise KeyError("closed block")

@@ -89,7 +89,9 @@ class Finished(NamedTuple):
     report: dict[str, Any]
 
 
-Message = Slab | Gone | Doorbell | Flush | Pressure | Ready | Ack | Release | Hold | Flushed | Report | Trouble | Finished
+Message = (
+    Slab | Gone | Doorbell | Flush | Pressure | Ready | Ack | Release | Hold | Flushed | Report | Trouble | Finished
+)
 TYPES: Final[tuple[type[Any], ...]] = (
     Slab,
     Gone,

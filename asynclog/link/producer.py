@@ -17,7 +17,20 @@ from asynclog.errors import StaleLease
 from asynclog.link import announcement as tell
 from asynclog.link.blocks import Key, OpenBlocks
 from asynclog.link.channel import Channel
-from asynclog.link.messages import Ack, Doorbell, Finished, Flushed, Gone, Hold, Message, Ready, Release, Report, Slab, Trouble
+from asynclog.link.messages import (
+    Ack,
+    Doorbell,
+    Finished,
+    Flushed,
+    Gone,
+    Hold,
+    Message,
+    Ready,
+    Release,
+    Report,
+    Slab,
+    Trouble,
+)
 from asynclog.shm import memory
 from asynclog.shm.control import ControlWriter
 from asynclog.shm.pool import Create, Pool

@@ -14,7 +14,6 @@ from typing import Any, Final
 from asynclog.errors import InvalidValue, LoggerClosed, WouldBlock
 from asynclog.flow.reduce import checked
 from asynclog.logger.core import Core
-from asynclog.logger.numbers import EXACT, INEXACT_BELOW
 from asynclog.logger.pending import Further, Logged, Taken
 from asynclog.logger.writing import Writing
 from asynclog.shm.rows import Block
@@ -156,8 +155,6 @@ class Collector:
         self._pending = {}
         block = self._block
         if len(pending) == block.width:
-            core = self._core
-            now = monotonic_ns() + core.offset_ns
             kind = type(state)
             if kind is int:
                 context, step = BARE, state
@@ -165,15 +162,11 @@ class Collector:
                 context, step = state._context, state._step  # type: ignore[union-attr]
             else:
                 context = None  # type: ignore[assignment]
-            if context is block.context and now < block.quiet_until and get_ident() == core.owner:
+            now = monotonic_ns() + block.since
+            if context is block.context and now < block.quiet_until and get_ident() == block.owner:
                 # Whatever is unusual here (a missing key, a tensor, a full block) is dealt with below, where it is named.
                 try:
-                    values = block.pick(pending)
-                    total = sum(values)
-                    if type(total) is block.total and INEXACT_BELOW < total < EXACT:
-                        offset = block.offset
-                        block.pack_into(block.buffer, offset, step, *values, now)
-                        block.offset = offset + block.stride
+                    if block.put(block, pending, step, now):
                         return
                 except (KeyError, TypeError, ValueError, RuntimeError, StructError):
                     pass

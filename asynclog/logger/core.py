@@ -76,7 +76,9 @@ class Core:
         if recorder not in ("process", "thread"):
             raise InvalidConfiguration(f"recorder: expected 'process' or 'thread', got {recorder!r}")
         if quota is not None and quota < _SMALLEST_QUOTA:
-            raise InvalidConfiguration(f"slabs: expected at least {_SMALLEST_QUOTA} bytes of shared memory, got {quota!r}")
+            raise InvalidConfiguration(
+                f"slabs: expected at least {_SMALLEST_QUOTA} bytes of shared memory, got {quota!r}"
+            )
         self.directory = None if run is None else Path(run)
         self.journal = journal if self.directory is not None else None
         self.routes = routes_of(sinks)
@@ -137,7 +139,7 @@ class Core:
 
     def start_clock(self) -> None:
         """Wall clock once, monotonic from then on: a clock that jumps moves nothing."""
-        self.offset_ns = time.time_ns() - time.monotonic_ns()
+        self.offset_ns = self.numbers.since = time.time_ns() - time.monotonic_ns()
 
     def now(self) -> int:
         return time.monotonic_ns() + self.offset_ns

@@ -27,7 +27,9 @@ class DueBoard:
     """The limits of all routes. default: the limit of routes that have none of their own; journal: of costly values that
     no route asked for (None: they are always recorded, if there are no routes at all)."""
 
-    def __init__(self, routes: list[Route], default: RateLimit | None, journal: RateLimit | None, journaled: bool) -> None:
+    def __init__(
+        self, routes: list[Route], default: RateLimit | None, journal: RateLimit | None, journaled: bool
+    ) -> None:
         self.routes = routes
         self._limiters: list[Limiter | None] = []
         self._asked: list[Any] = []
@@ -44,7 +46,9 @@ class DueBoard:
         if journal is None and not routes:
             journal = default
         self._journal = Limiter(journal) if journal is not None and not journal.unlimited else None
-        self._journal_always = journaled and ((journal is not None and journal.unlimited) or (journal is None and not routes))
+        self._journal_always = journaled and (
+            (journal is not None and journal.unlimited) or (journal is None and not routes)
+        )
         self.always = self.spared("scalar")
         self._last = Decision(None, 0, False)
         self._by_clock = all(

@@ -87,7 +87,9 @@ class Lifecycle:
         if directory is None:
             return RunInfo("", "", None, core.writer, 0, _rank(), core.config or {})
         if core.journal is None:
-            raise InvalidConfiguration("a run directory without a journal; run=None is a logger that keeps nothing on disk")
+            raise InvalidConfiguration(
+                "a run directory without a journal; run=None is a logger that keeps nothing on disk"
+            )
         existed = (directory / "run.json").exists()
         if self._resume == "must" and not existed:
             raise RunNotFound(f"run {str(directory)!r}: resume='must', and nothing was recorded there")
@@ -96,7 +98,13 @@ class Lifecycle:
         description = open_run(directory)
         self._claim = claim_epoch(directory, core.writer)
         return RunInfo(
-            description["id"], description["name"], directory.resolve(), core.writer, self._claim.epoch, _rank(), core.config or {}
+            description["id"],
+            description["name"],
+            directory.resolve(),
+            core.writer,
+            self._claim.epoch,
+            _rank(),
+            core.config or {},
         )
 
     def _describe(self, run: RunInfo) -> EngineSettings:
@@ -216,7 +224,9 @@ class Lifecycle:
                 definitions=list(core.producer.definitions),
             )
         if len(self._deaths) >= _RESTARTS:
-            _log.error("the recorder died %d times within a minute; recording goes on in a thread of this process", _RESTARTS)
+            _log.error(
+                "the recorder died %d times within a minute; recording goes on in a thread of this process", _RESTARTS
+            )
             self._start_engine_thread(link, settings)
             return
         _log.warning("the recorder died; another one takes over, and nothing is lost")
@@ -296,17 +306,25 @@ class Lifecycle:
         if self._recorder is not None and (stalled := self._recorder.report.get("stalled")):
             problems.append(RunError(f"the end of the run could not be written: {stalled}"))
         if unfinished:
-            _log.warning("not finished in time: %s; what the journal holds can be delivered later", ", ".join(unfinished))
+            _log.warning(
+                "not finished in time: %s; what the journal holds can be delivered later", ", ".join(unfinished)
+            )
         core.state = "closed"
         self._let_go()
         return problems
 
     def _unfinished(self) -> list[str]:
-        left = [f"{one.route.name} ({one.statistics()['pending']} pending)" for one in self.local_runners if not one.ended.is_set()]
+        left = [
+            f"{one.route.name} ({one.statistics()['pending']} pending)"
+            for one in self.local_runners
+            if not one.ended.is_set()
+        ]
         if self._recorder is not None:
             routes = self._recorder.report.get("routes", {})
             left += [
-                f"{name} ({one['pending']} pending)" for name, one in routes.items() if one["state"] not in ("ended", "stopped")
+                f"{name} ({one['pending']} pending)"
+                for name, one in routes.items()
+                if one["state"] not in ("ended", "stopped")
             ]
             if not self._recorder.finished:
                 left.append("recorder")
@@ -335,7 +353,11 @@ class Lifecycle:
 
     def recorder_report(self) -> dict[str, Any]:
         """The recorder's last word: pid (None in a thread), deaths, what it has written, and whether it is stalled."""
-        report = {} if self._recorder is None else {name: one for name, one in self._recorder.report.items() if name != "routes"}
+        report = (
+            {}
+            if self._recorder is None
+            else {name: one for name, one in self._recorder.report.items() if name != "routes"}
+        )
         pid = self._processes[-1].pid if self._processes else None
         return {**report, "pid": pid, "deaths": 0 if self._recorder is None else self._recorder.deaths}
 
@@ -372,4 +394,3 @@ def _inert_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_inert_in_child)
-

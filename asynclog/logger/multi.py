@@ -45,7 +45,9 @@ class Entry(Collector):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
         if error is not None:
             self._discard()
             return
@@ -114,7 +116,9 @@ class MultiLogger(Collector):
         await self._open_off_loop()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
         await self._end(error, None)
 
     def __enter__(self) -> Self:
@@ -201,7 +205,9 @@ class MultiLogger(Collector):
         state when the body ends."""
         return Entry(self, as_state(state))
 
-    def row(self, *keys: str, namespace: str | None = None, phase: Literal["train", "valid", "test"] = "train") -> RowHandle:
+    def row(
+        self, *keys: str, namespace: str | None = None, phase: Literal["train", "valid", "test"] = "train"
+    ) -> RowHandle:
         """A handle for a fixed set of numbers: ``row(step, v0, v1, …)`` records them at once. The cheapest way there is.
 
         Numbers alone; for one thread at a time. Raises InvalidValue for no keys or repeated ones.
@@ -228,7 +234,12 @@ class MultiLogger(Collector):
 
 
 def _reopened(
-    run: "os.PathLike[str] | None", limit: RateLimit | None, journal: Journal | None, quota: int, strict: bool, writer: str
+    run: "os.PathLike[str] | None",
+    limit: RateLimit | None,
+    journal: Journal | None,
+    quota: int,
+    strict: bool,
+    writer: str,
 ) -> MultiLogger:
     own = f"{writer}-{os.getpid()}"
     return MultiLogger(run, limit=limit, journal=journal, slabs=quota, strict=strict, writer=own)

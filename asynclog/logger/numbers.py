@@ -5,21 +5,17 @@ by one, so that sets which never recur don't define a schema each.
 """
 
 from collections.abc import Hashable
-from operator import itemgetter
 from struct import Struct
 from typing import Any, Final
 
 import numpy as np
 
 from asynclog.link.producer import Producer
+from asynclog.shm.packer import EXACT, mapping_packer, tuple_packer
 from asynclog.shm.rows import Block
 from asynclog.state import Context, plain_context
 from asynclog.wire.schema import SPARSE_DUE, SPARSE_ELAPSED, SPARSE_HEAD, Schema, Series, sparse_length
 
-EXACT: Final = float(1 << 53)
-INEXACT_BELOW: Final = -EXACT
-"""Beyond this a float64 can't hold every whole number. A row whose sum is within it may still hold two that cancel out: of
-those an unexpected whole number beyond 2^53, under a key that held floats, is rounded."""
 _MOST_SETS: Final = 8192
 _TIME: Final = Struct("@q")
 _U64: Final = Struct("@Q")
@@ -31,10 +27,10 @@ Shape = tuple[tuple[str, tuple[str, ...]], ...]
 class KeySet:
     """One set of keys of one phase. codes: "d" or "q" a key; schemas: by what else a row of it carries."""
 
-    __slots__ = ("codes", "columns", "schemas", "sightings")
+    __slots__ = ("by_position", "codes", "columns", "schemas", "sightings")
 
     def __init__(self, columns: list[tuple[str, str]]) -> None:
-        self.columns, self.sightings = columns, 0
+        self.columns, self.sightings, self.by_position = columns, 0, False
         self.codes = ""
         self.schemas: dict[tuple[Any, ...], Schema] = {}
 
@@ -44,10 +40,11 @@ class NumberWriter:
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._sets: dict[tuple[str, Shape], KeySet] = {}
+        self._sets: dict[tuple[str, Shape, Hashable], KeySet] = {}
         self._series: dict[tuple[str, str, str], int] = {}
         self._reductions: dict[tuple[str, str], str] = {}
         self._next_schema = 1
+        self.since = 0
 
     def reduce_by(self, namespace: str, key: str, reduction: str) -> None:
         """How a key's numbers fold, from its next row on."""
@@ -64,16 +61,18 @@ class NumberWriter:
         due: int | None,
         owner: Hashable,
         *,
-        recurs: bool = False,
+        by_position: bool = False,
     ) -> Block | None:
-        """Pack a row (recurs: known to have successors); returns the block that took it, if the hot path may go on with it. Raises NoRoom, changing nothing."""
+        """Pack a row (by_position: for a handle, whose rows come as tuples and will recur); returns the block that took it, if the hot path may go on with it. Raises NoRoom, changing nothing."""
         shape: Shape = tuple((namespace, tuple(keys)) for namespace, keys in numbers)
-        found = self._sets.get((context.phase, shape))
+        identity = (context.phase, shape, owner if by_position else None)
+        found = self._sets.get(identity)
         if found is None:
-            found = self._remember(context.phase, shape)
+            found = self._remember(identity)
+            found.by_position = by_position
         values = tuple(value for _, keys in numbers for value in keys.values())
         codes = _codes(values, found.codes)
-        if not recurs and not found.codes and "q" not in codes and not context.axes:
+        if not by_position and not found.codes and "q" not in codes and not context.axes:
             found.sightings += 1
             if found.sightings == 1:
                 self._sparse(found, values, step, context, time_ns, due, owner)
@@ -86,17 +85,22 @@ class NumberWriter:
         self._pack(block, values, step, context, time_ns, due)
         return block if len(numbers) == 1 and due is None and context.plain else None
 
-    def _pack(self, block: Block, values: tuple[Any, ...], step: int, context: Context, time_ns: int, due: int | None) -> None:
+    def _pack(
+        self, block: Block, values: tuple[Any, ...], step: int, context: Context, time_ns: int, due: int | None
+    ) -> None:
         prefix: list[Any] = [step]
         if due is not None:
             prefix.append(due)
         if context.elapsed_s is not None:
             prefix.append(context.elapsed_s)
         prefix.extend(context.axes.values())
-        block.pack_into(block.buffer, block.offset, *prefix, *values, time_ns)
+        assert block.schema is not None
+        block.schema.struct.pack_into(block.buffer, block.offset, *prefix, *values, time_ns)
         block.offset += block.stride
 
-    def _open(self, found: KeySet, key: Hashable, codes: str, context: Context, due: int | None, *, single: bool) -> Block:
+    def _open(
+        self, found: KeySet, key: Hashable, codes: str, context: Context, due: int | None, *, single: bool
+    ) -> Block:
         variant = (codes, due is not None, context.elapsed_s is not None, tuple(context.axes))
         schema = found.schemas.get(variant)
         if schema is None:
@@ -105,7 +109,9 @@ class NumberWriter:
                 Series(context.phase, namespace, name, code, reductions.get((namespace, name), "last"))
                 for (namespace, name), code in zip(found.columns, codes, strict=True)
             )
-            schema = Schema(self._next_schema, series, due is not None, context.elapsed_s is not None, tuple(context.axes))
+            schema = Schema(
+                self._next_schema, series, due is not None, context.elapsed_s is not None, tuple(context.axes)
+            )
             self._producer.define(schema)
             self._next_schema += 1
             found.schemas[variant] = schema
@@ -113,9 +119,13 @@ class NumberWriter:
         block = self._producer.open_block(key, schema, lasting)
         if single and due is None and context.plain:
             names = [name for _, name in found.columns]
-            block.pick = itemgetter(*names) if len(names) > 1 else _pick_one(names[0])
-            block.total = int if "d" not in codes else float
+            total = int if "d" not in codes else float
+            if found.by_position:
+                block.put = tuple_packer(len(names), schema.struct, schema.stride, total)
+            else:
+                block.put = mapping_packer(names, schema.struct, schema.stride, total)
             block.width = len(names)
+            block.since, block.owner = self.since, key[0]
         evicted = self._producer.blocks.evict(owner=key[0])  # type: ignore[index]
         if evicted is not None:
             self._forget_set(evicted)
@@ -128,16 +138,23 @@ class NumberWriter:
                 found.sightings, found.codes = 0, ""
                 return
 
-    def _remember(self, phase: str, shape: Shape) -> KeySet:
+    def _remember(self, identity: tuple[str, Shape, Hashable]) -> KeySet:
         if len(self._sets) >= _MOST_SETS:
             for old in list(self._sets)[: _MOST_SETS // 4]:
                 del self._sets[old]
-        columns = [(namespace, key) for namespace, keys in shape for key in keys]
-        found = self._sets[phase, shape] = KeySet(columns)
+        columns = [(namespace, key) for namespace, keys in identity[1] for key in keys]
+        found = self._sets[identity] = KeySet(columns)
         return found
 
     def _sparse(
-        self, found: KeySet, values: tuple[Any, ...], step: int, context: Context, time_ns: int, due: int | None, owner: Hashable
+        self,
+        found: KeySet,
+        values: tuple[Any, ...],
+        step: int,
+        context: Context,
+        time_ns: int,
+        due: int | None,
+        owner: Hashable,
     ) -> None:
         numbers = self._numbers_of(context.phase, found.columns)
         flags = (SPARSE_DUE if due is not None else 0) | (SPARSE_ELAPSED if context.elapsed_s is not None else 0)
@@ -184,9 +201,3 @@ def _codes(values: tuple[Any, ...], settled: str) -> str:
         "d" if code == "d" or (known == "d" and -EXACT <= value <= EXACT) else "q"
         for code, known, value in zip(codes, settled, values, strict=True)
     )
-
-
-def _pick_one(name: str) -> Any:
-    getter = itemgetter(name)
-    return lambda mapping: (getter(mapping),)
-

@@ -2,14 +2,22 @@
 
 from struct import error as StructError
 from time import monotonic_ns
-from typing import Any
+from typing import Any, Final
 
 from asynclog.errors import InvalidValue, NoRoom, WouldBlock
 from asynclog.logger.capture import number
 from asynclog.logger.core import Core
-from asynclog.logger.numbers import EXACT, INEXACT_BELOW
 from asynclog.shm.rows import Block
 from asynclog.state import Phase, State
+
+
+class _NoBlock:
+    """What a handle has before its first row."""
+
+    quiet_until = 0
+
+
+_NO_BLOCK: Final[Any] = _NoBlock()
 
 
 class RowHandle:
@@ -24,21 +32,17 @@ class RowHandle:
     def __init__(self, core: Core, keys: tuple[str, ...], namespace: str, phase: Phase) -> None:
         self._core, self._keys, self._namespace, self._phase = core, keys, namespace, phase
         self._since = core.offset_ns
-        self._block: Block | None = None
+        self._block: Block = _NO_BLOCK
 
     def __call__(self, step: Any, *values: Any) -> None:
         block = self._block
         now = monotonic_ns() + self._since
-        if block is not None and now < block.quiet_until:
+        if now < block.quiet_until:
             # A state, a tensor, a full block: all that is dealt with below.
             try:
-                total = sum(values)
-                if type(total) is block.total and INEXACT_BELOW < total < EXACT:
-                    offset = block.offset
-                    block.pack_into(block.buffer, offset, step, *values, now)
-                    block.offset = offset + block.stride
+                if block.put(block, values, step, now):
                     return
-            except (KeyError, TypeError, ValueError, RuntimeError, StructError):
+            except (TypeError, ValueError, RuntimeError, StructError):
                 pass
         self._write(step, values)
 
@@ -48,7 +52,10 @@ class RowHandle:
             return
         if len(values) != len(keys):
             raise InvalidValue(
-                namespace=self._namespace, kind="row", expected=f"{len(keys)} values, for {', '.join(keys)}", got=f"{len(values)}"
+                namespace=self._namespace,
+                kind="row",
+                expected=f"{len(keys)} values, for {', '.join(keys)}",
+                got=f"{len(values)}",
             )
         state = step if isinstance(step, State) else State(step, self._phase)
         numbers = {key: number(value, self._namespace, key) for key, value in zip(keys, values, strict=True)}
@@ -64,7 +71,7 @@ class RowHandle:
                     core.next_time(),
                     None if due == core.board.always else due,
                     id(self),
-                    recurs=True,
+                    by_position=True,
                 )
             except NoRoom as error:
                 raise WouldBlock(f"shared memory is full: {error}") from error

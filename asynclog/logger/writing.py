@@ -1,9 +1,9 @@
 """One write, when it is not the hot path's: resolve what is lazy, take snapshots of arrays, commit all of it at once.
 
-    taken     numbers and values leave the pending ones; from here on they are either committed or counted
-    resolved  callables are called (and awaited) if some route is due; shapes and dtypes are checked
-    copied    arrays go into shared memory, large ones by a thread while the loop runs on
-    committed the row and the control records, under the lock, with no await between them: all or nothing
+taken     numbers and values leave the pending ones; from here on they are either committed or counted
+resolved  callables are called (and awaited) if some route is due; shapes and dtypes are checked
+copied    arrays go into shared memory, large ones by a thread while the loop runs on
+committed the row and the control records, under the lock, with no await between them: all or nothing
 """
 
 import asyncio
@@ -168,7 +168,9 @@ class Writing:
                 outcome = _Failed(error)
         return outcome
 
-    def _called_nowait(self, make: Callable[[], Any], kind: str, namespace: str, key: str, *, awaits: bool = False) -> Any:
+    def _called_nowait(
+        self, make: Callable[[], Any], kind: str, namespace: str, key: str, *, awaits: bool = False
+    ) -> Any:
         try:
             outcome = make()
         except Exception as error:  # noqa: BLE001 - the user's code; reported under its key
@@ -209,7 +211,11 @@ class Writing:
         except (TypeError, ValueError, OverflowError) as error:
             self._core.complain(
                 InvalidValue(
-                    namespace=logged.namespace, key=logged.key, kind=logged.kind, expected="plain parameters", got=str(error)
+                    namespace=logged.namespace,
+                    key=logged.key,
+                    kind=logged.kind,
+                    expected="plain parameters",
+                    got=str(error),
                 )
             )
             return
@@ -232,7 +238,9 @@ class Writing:
                 try:
                     if snapshot.nbytes > INLINE_COPY_BYTES:
                         # Fresh memory is reserved page by page: 64 MiB of it would hold the loop for tens of milliseconds.
-                        self._refs.append(await _uncancelled(core.copier().submit(self._allocate, snapshot), self._late))
+                        self._refs.append(
+                            await _uncancelled(core.copier().submit(self._allocate, snapshot), self._late)
+                        )
                     else:
                         self._refs.append(self._allocate(snapshot))
                     break
@@ -305,7 +313,9 @@ class Writing:
                 for text in complaints:
                     logged = Logged("string", "asynclog", "invalid", text, {})
                     core.producer.event(
-                        time_ns, self._meta(Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], 0)), None
+                        time_ns,
+                        self._meta(Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], 0)),
+                        None,
                     )
                 core.producer.counts.accepted += len(self._snapshots) + len(complaints)
                 core.producer.ring()
@@ -349,7 +359,11 @@ def _raised(value: Any, kind: str, namespace: str, key: str) -> Any:
         if isinstance(error, AsynclogError):
             raise InvalidValue(namespace=namespace, key=key, kind=kind, expected="a value", got=str(error)) from error
         raise InvalidValue(
-            namespace=namespace, key=key, kind=kind, expected="a callable that gives a value", got=f"{type(error).__name__}: {error}"
+            namespace=namespace,
+            key=key,
+            kind=kind,
+            expected="a callable that gives a value",
+            got=f"{type(error).__name__}: {error}",
         ) from error
     return value
 

@@ -62,7 +62,13 @@ RULES: Final[dict[tuple[str, str], Rule]] = {
     ("tensor", "data"): Rule(lambda shape: True, "an array of numbers"),
 }
 _REAL: Final = "biuf"
-DTYPES: Final[dict[str, str]] = {"image": _REAL, "audio": "iuf", "video": _REAL, "point_cloud": "iuf", "histogram": _REAL}
+DTYPES: Final[dict[str, str]] = {
+    "image": _REAL,
+    "audio": "iuf",
+    "video": _REAL,
+    "point_cloud": "iuf",
+    "histogram": _REAL,
+}
 
 
 def fault(kind: str, field: str, shape: Shape, dtype: Any) -> tuple[str, str, str | None] | None:

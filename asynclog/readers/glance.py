@@ -82,7 +82,8 @@ class _Walk:
         try:
             size = os.fstat(descriptor).st_size
             self.size += size
-            at, last_rows = 0, None
+            at = 0
+            last_rows: dict[int, tuple[Header, int]] = {}
             self._footer = None
             while at + HEADER_BYTES <= size:
                 header = Header(os.pread(descriptor, HEADER_BYTES, at))
@@ -90,10 +91,10 @@ class _Walk:
                     break
                 self._take(header, descriptor, at)
                 if header.kind == Kind.ROWS and header.count:
-                    last_rows = (header, at)
+                    last_rows[header.schema] = (header, at)
                 at += header.length
-            if last_rows is not None:
-                self._step_of_rows(descriptor, *last_rows)
+            for rows, where in last_rows.values():
+                self._step_of_rows(descriptor, rows, where)
             self.damaged |= at < size and not newest
         except MALFORMED:
             self.damaged = True

@@ -4,6 +4,7 @@ Warm memory is worth ten times fresh memory, so free slabs are kept until the qu
 """
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from asynclog.errors import InvalidValue, NoRoom
 from asynclog.shm import memory
 from asynclog.shm.slab import ARENA_BYTES, CONTROL_SLAB_BYTES, ROW_SLAB_BYTES, Ledger, Ref, Role, SlabState, size_class
+
+_WARM_ROW_SLABS: Final = 5  # at full rate about as many are on their way at once
 
 Create = Callable[[int], memory.Mapping]
 
@@ -89,7 +92,7 @@ class Pool:
 
     def prewarm(self) -> None:
         """Make the first slabs before the loop is in a hurry."""
-        for role, size in ((Role.ROWS, ROW_SLAB_BYTES), (Role.ROWS, ROW_SLAB_BYTES), (Role.ARRAYS, ARENA_BYTES)):
+        for role, size in (*[(Role.ROWS, ROW_SLAB_BYTES)] * _WARM_ROW_SLABS, (Role.ARRAYS, ARENA_BYTES)):
             self._warm(role, size)
         for state in self.ledger.slabs.values():
             state.claims = 0
@@ -130,5 +133,3 @@ class Pool:
 
     def statistics(self) -> Mapping[str, int]:
         return {**self.ledger.statistics(), "refusals": self.refusals}
-
-

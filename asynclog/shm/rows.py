@@ -10,17 +10,19 @@ a store per row into the header (measured 40 ns a row, a third of packing it).
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from struct import Struct, error as StructError
+from struct import Struct
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from asynclog.shm.packer import Packer, nothing
 from asynclog.shm.slab import SlabState
 from asynclog.state import LEVELS, Context
 from asynclog.wire.schema import SPARSE_HEAD, Schema, sparse_length
 
 BLOCK_HEADER_BYTES: Final = 64
-BLOCK_BYTES: Final = 64 << 10
+SMALLEST_BLOCK_BYTES: Final = 16 << 10
+LARGEST_BLOCK_BYTES: Final = 256 << 10
 _HEADER: Final = Struct("@IIIIIIqI")  # magic, schema, stride, size, generation, announced, epoch, level
 _MAGIC: Final = 0x6B636C62  # "blck"
 _ANNOUNCED_AT: Final = 20
@@ -34,9 +36,9 @@ offsets_of: Final[Callable[[Any], Any]] = attrgetter("offset")
 class Block:
     """An open block. The hot path reads these fields and moves ``offset``; everything else is done under the lock.
 
-    width: how many keys the row has, or NEVER once the block is closed, which sends the hot path elsewhere.
+    width: how many keys the row has, or NEVER once the block is closed, which sends the hot path elsewhere. put: packs a row
+    (see shm.packer). since, owner: what turns the monotonic clock into the run's, and the thread that may use this block.
     quiet_until: ns; before that no limit, no yield and nothing else can be due.
-    pick: gives the row's numbers, in order, from a mapping, or raises KeyError. total: the type of their sum.
     """
 
     __slots__ = (
@@ -46,19 +48,26 @@ class Block:
         "first",
         "key",
         "offset",
-        "pack_into",
-        "pick",
+        "owner",
+        "put",
         "quiet_until",
         "schema",
+        "since",
         "slab",
         "start",
         "stride",
-        "total",
         "width",
     )
 
     def __init__(
-        self, slab: SlabState, view: memoryview, start: int, size: int, schema: Schema | None, context: Context, key: Any
+        self,
+        slab: SlabState,
+        view: memoryview,
+        start: int,
+        size: int,
+        schema: Schema | None,
+        context: Context,
+        key: Any,
     ) -> None:
         self.slab, self.start, self.schema, self.context, self.key = slab, start, schema, context, key
         self.buffer = view[start : start + size]
@@ -66,11 +75,8 @@ class Block:
         self.stride = 0 if schema is None else schema.stride
         self.width = NEVER
         self.quiet_until = 0
-        self.pick: Callable[[Any], tuple[Any, ...]] = _pick_nothing
-        self.total: type = float
-        self.pack_into: Callable[..., None] = _pack_nothing
-        if schema is not None:
-            self.pack_into = schema.struct.pack_into
+        self.since = self.owner = 0
+        self.put: Packer = nothing
         number = 0 if schema is None else schema.number
         _HEADER.pack_into(
             self.buffer,
@@ -99,19 +105,13 @@ class Block:
         return f"<Block of slab {self.slab.number} at {self.start}: {rows} rows>"
 
 
-def _pick_nothing(_: Any) -> tuple[Any, ...]:
-    raise KeyError
-
-
-def _pack_nothing(*_: Any) -> None:
-    raise StructError("a sparse block packs no rows")
-
-
-def block_bytes(stride: int) -> int:
-    """The size of a block for rows of ``stride``: a whole number of rows, and never so few that frames get small."""
+def block_bytes(stride: int, before: int) -> int:
+    """The size of a block for rows of ``stride``: a whole number of rows, growing from block to block, so that a schema that
+    is used much has large frames and one that is used little takes little. before: the size of its previous block, or 0."""
+    wanted = min(LARGEST_BLOCK_BYTES, 4 * before or SMALLEST_BLOCK_BYTES)
     if not stride:
-        return BLOCK_BYTES
-    rows = max(_FEWEST_ROWS, (BLOCK_BYTES - BLOCK_HEADER_BYTES) // stride)
+        return wanted
+    rows = max(_FEWEST_ROWS, (wanted - BLOCK_HEADER_BYTES) // stride)
     return BLOCK_HEADER_BYTES + rows * stride
 
 

@@ -25,7 +25,7 @@ class Role(IntEnum):
     CONTROL = 3
 
 
-ROW_SLAB_BYTES: Final = 1 << 20
+ROW_SLAB_BYTES: Final = 2 << 20
 CONTROL_SLAB_BYTES: Final = 1 << 20
 ARENA_BYTES: Final = 4 << 20
 """Arrays up to a quarter of this share a slab; larger ones get one of their own."""
@@ -149,7 +149,9 @@ class Ledger:
         """A consumer lets go; True if the slab is free now. Raises StaleLease, and then changes nothing."""
         state = self.slabs.get(number)
         if state is None or state.generation != generation or state.announced[consumer] < count or count < 1:
-            raise StaleLease(f"release of slab {number}, generation {generation}, × {count} by consumer {consumer}: {state}")
+            raise StaleLease(
+                f"release of slab {number}, generation {generation}, × {count} by consumer {consumer}: {state}"
+            )
         state.announced[consumer] -= count
         if not state.announced[consumer]:
             del state.announced[consumer]

@@ -110,7 +110,14 @@ class Batch:
     """See asynclog.sink.Batch, which this implements. ``seq`` is the first record's; (writer, epoch, seq) never repeats."""
 
     def __init__(
-        self, parts: Sequence["Rows | Events"], *, writer: str, epoch: int, seq: int, frames: Sequence[Frame] = (), nonce: bytes = bytes(8)
+        self,
+        parts: Sequence["Rows | Events"],
+        *,
+        writer: str,
+        epoch: int,
+        seq: int,
+        frames: Sequence[Frame] = (),
+        nonce: bytes = bytes(8),
     ) -> None:
         self._parts = parts
         self.writer, self.epoch, self.seq = writer, epoch, seq
@@ -178,4 +185,3 @@ def _one_column(columns: list[Column]) -> Column:
         order = np.argsort(joined.time_ns, kind="stable")
         return Column(*(part[order] for part in joined))
     return joined
-

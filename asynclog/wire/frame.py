@@ -66,7 +66,19 @@ class Frame:
     seq, schema, time (ns), count: as in the header. meta_bytes, payload: buffers, not copies.
     """
 
-    __slots__ = ("__dict__", "count", "flags", "head", "kind", "meta_bytes", "payload", "raw_length", "schema", "seq", "time")
+    __slots__ = (
+        "__dict__",
+        "count",
+        "flags",
+        "head",
+        "kind",
+        "meta_bytes",
+        "payload",
+        "raw_length",
+        "schema",
+        "seq",
+        "time",
+    )
 
     def __init__(
         self,

@@ -125,7 +125,17 @@ class StreamDecoder:
                 series = known.get(number) or Series("train", "", f"unnamed series {number}")
                 events.append(
                     Event(
-                        "scalar", series.phase, series.namespace, series.key, one.step, epoch, one.time, {}, value, level, one.elapsed
+                        "scalar",
+                        series.phase,
+                        series.namespace,
+                        series.key,
+                        one.step,
+                        epoch,
+                        one.time,
+                        {},
+                        value,
+                        level,
+                        one.elapsed,
                     )
                 )
                 masks.append(self.always if one.due is None else one.due)
