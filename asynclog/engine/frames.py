@@ -7,6 +7,7 @@ import numpy as np
 from asynclog.link import announcement as told
 from asynclog.normal import histogram
 from asynclog.shm.slab import Ref
+from asynclog.values import Histogram
 from asynclog.wire.event import ArraySpec, array_specs, payload_offsets
 from asynclog.wire.frame import Buffer, Frame, pack_meta, unpack_meta
 from asynclog.wire.layout import BLOB_PART_BYTES, Kind, padding
@@ -63,7 +64,7 @@ def _counted(meta_bytes: bytes, payload: Buffer) -> tuple[bytes, Buffer]:
     if meta["kind"] != "histogram" or [one.name for one in specs] != ["data"]:
         return meta_bytes, payload
     (spec,) = specs
-    counted = histogram.count(np.frombuffer(payload, spec.dtype, spec.nbytes // np.dtype(spec.dtype).itemsize))
+    counted = Histogram(*histogram.counted(np.frombuffer(payload, spec.dtype, spec.nbytes // np.dtype(spec.dtype).itemsize)))
     arrays = [ArraySpec(name, one.dtype.str, one.shape) for name, one in counted.arrays().items()]
     meta["params"] = counted.params()
     meta["arrays"] = [[one.name, one.dtype, list(one.shape)] for one in arrays]

@@ -21,7 +21,7 @@ from asynclog.flow.select import Counters
 from asynclog.sink import RunInfo
 
 _POLL_S: Final = 1.0
-_SAVE_S: Final = 0.5
+_SAVE_S: Final = 0.02  # what a kill may repeat stays within a sink's own memory of what it wrote
 Trouble = Callable[[str, str, bool], None]
 
 

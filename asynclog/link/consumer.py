@@ -39,6 +39,7 @@ class Consumer:
         self._announced: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._returned: deque[Ref] = deque()
         self._acked = position
+        self._most_acked: int | None = None
 
     @property
     def position(self) -> int:
@@ -72,8 +73,13 @@ class Consumer:
     def take(self, most_bytes: int) -> Iterator[Announcement]:
         """The next announcements, about ``most_bytes`` of data at the most."""
         taken = 0
-        for _, record in self._control.read(self._target):
+        before = self._control.position
+        for position, record in self._control.read(self._target):
             announcement = told.unpack(record)
+            if isinstance(announcement, told.End):
+                # Never acknowledged: a successor must be told of the end again, or it would wait for it for ever.
+                self._most_acked = before
+            before = position
             self._note(announcement)
             yield announcement
             taken += len(record)
@@ -136,8 +142,9 @@ class Consumer:
 
     def ack(self) -> None:
         """Tell how far the log was taken, and which pieces nobody looks at any more."""
-        if self._control.position > self._acked:
-            self._acked = self._control.position
+        position = self._control.position if self._most_acked is None else self._most_acked
+        if position > self._acked:
+            self._acked = position
             self.channel.send(Ack(self._acked))
         pieces: Counter[tuple[int, int]] = Counter()
         while self._returned:

@@ -27,6 +27,7 @@ from asynclog.values import Text, Value
 from asynclog.wire.event import ArraySpec, event_meta, payload_offsets, split
 from asynclog.wire.frame import pack_meta
 
+CHEAP: Final = frozenset({"string", "config"})
 INLINE_COPY_BYTES: Final = 1 << 20
 """Arrays up to this are copied on the loop (0.1 ms); a thread's round trip costs as much."""
 
@@ -101,13 +102,17 @@ class Writing:
         state = self._state
         return self._core.board.mask(self._decision, kind, state.phase, namespace, state.level)
 
-    def _recorded(self, mask: int, kind: str) -> bool:
+    def _recorded(self, mask: int, kind: str, *, lazy: bool) -> bool:
+        """Whether a value is recorded at all. What is cheap always is, by a run that keeps its kind; what is costly (a
+        callable, media, a tensor) when some route is due, whether or not that route's filters want this very value."""
         assert self._decision is not None
-        journal = self._core.journal
-        kept = journal is not None and (journal.kinds is None or kind in journal.kinds)
-        if journal is not None and not kept and not mask & self._core.memory_fed:
-            return False
-        return bool(mask) or (kept and self._decision.journal)
+        core = self._core
+        journal = core.journal
+        if journal is None or (journal.kinds is not None and kind not in journal.kinds):
+            return bool(mask if journal is None else mask & core.memory_fed)
+        if not lazy and kind in CHEAP:
+            return True
+        return bool(self._decision.due | core.board.spared(kind)) or self._decision.journal
 
     async def _resolve(self) -> None:
         for namespace, pending in self._taken.numbers:
@@ -115,7 +120,7 @@ class Writing:
             for key, raw in pending.items():
                 value = raw
                 if callable(raw) and not hasattr(raw, "__float__"):
-                    if not self._recorded(self._mask("scalar", namespace), "scalar"):
+                    if not self._recorded(self._mask("scalar", namespace), "scalar", lazy=True):
                         self._core.producer.counts.skipped += 1
                         continue
                     value = await self._called(raw, "scalar", namespace, key)
@@ -126,11 +131,12 @@ class Writing:
                 self._numbers.append((namespace, settled))
         for logged in self._taken.values:
             mask = self._mask(logged.kind, logged.namespace)
-            if not self._recorded(mask, logged.kind):
+            value = logged.value
+            lazy = callable(value) and not isinstance(value, Value) and not hasattr(value, "__array__")
+            if not self._recorded(mask, logged.kind, lazy=lazy):
                 self._core.producer.counts.skipped += 1
                 continue
-            value = logged.value
-            if callable(value) and not isinstance(value, Value) and not hasattr(value, "__array__"):
+            if lazy:
                 value = await self._called(value, logged.kind, logged.namespace, logged.key)
             if on_device(value):
                 value = await asyncio.wrap_future(self._core.copier().submit(lambda one=value: one.detach().cpu()))
@@ -142,7 +148,7 @@ class Writing:
             for key, raw in pending.items():
                 value = raw
                 if callable(raw) and not hasattr(raw, "__float__"):
-                    if not self._recorded(self._mask("scalar", namespace), "scalar"):
+                    if not self._recorded(self._mask("scalar", namespace), "scalar", lazy=True):
                         self._core.producer.counts.skipped += 1
                         continue
                     value = self._called_nowait(raw, "scalar", namespace, key)
@@ -151,11 +157,12 @@ class Writing:
                 self._numbers.append((namespace, settled))
         for logged in self._taken.values:
             mask = self._mask(logged.kind, logged.namespace)
-            if not self._recorded(mask, logged.kind):
+            value = logged.value
+            lazy = callable(value) and not isinstance(value, Value) and not hasattr(value, "__array__")
+            if not self._recorded(mask, logged.kind, lazy=lazy):
                 self._core.producer.counts.skipped += 1
                 continue
-            value = logged.value
-            if callable(value) and not isinstance(value, Value) and not hasattr(value, "__array__"):
+            if lazy:
                 value = self._called_nowait(value, logged.kind, logged.namespace, logged.key)
             self._snapshot(logged, value, mask)
 
@@ -188,7 +195,7 @@ class Writing:
             kind = "string" if isinstance(value, str) else value.kind
             logged = Logged(kind, namespace, key, value, {})
             mask = self._mask(kind, namespace)
-            if self._recorded(mask, kind):
+            if self._recorded(mask, kind, lazy=False):
                 self._snapshot(logged, value, mask)
             else:
                 self._core.producer.counts.skipped += 1

@@ -3,22 +3,36 @@
 Fast because it works in the array's own precision and counts with one ``bincount``: a million float32 in about 3 ms.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asynclog.values import Histogram
 
 BINS: Final = 512
 _CHUNK: Final = 1 << 16  # values at a time: two float arrays of it stay in the second-level cache
 
 
-def count(data: NDArray[Any], bins: int = BINS) -> Histogram:
-    """The Histogram of numbers of any shape and real dtype; NaN and infinities are counted apart."""
+class Counted(NamedTuple):
+    """The fields of asynclog.values.Histogram."""
+
+    counts: NDArray[np.int64]
+    low: float
+    high: float
+    number: int
+    mean: float
+    std: float
+    nans: int
+    below: int
+    above: int
+
+
+def counted(data: NDArray[Any], bins: int = BINS) -> Counted:
+    """The histogram of numbers of any shape and real dtype; NaN and infinities are counted apart."""
     flat = np.ascontiguousarray(data).reshape(-1)
-    if flat.dtype == np.float16 or flat.dtype.kind not in "f":
-        flat = flat.astype(np.float64 if flat.dtype.itemsize > 4 else np.float32) if flat.dtype.kind in "fiub" else flat
+    if flat.dtype not in (np.float32, np.float64):
+        # Half precision would overflow its own differences, and whole numbers have none that could be scaled.
+        flat = flat.astype(np.float32 if flat.dtype.itemsize <= 2 else np.float64)
     low, high = (float(flat.min()), float(flat.max())) if flat.size else (np.nan, np.nan)
     nans = below = above = 0
     if not (np.isfinite(low) and np.isfinite(high)) and flat.size:
@@ -41,4 +55,4 @@ def count(data: NDArray[Any], bins: int = BINS) -> Histogram:
             np.clip(places, 0, bins - 1, out=places)
             counts += np.bincount(places, minlength=bins)
         std = float(np.sqrt(total / flat.size))
-    return Histogram(counts, low, high, int(data.size), mean, std, nans, below, above)
+    return Counted(counts, low, high, int(data.size), mean, std, nans, below, above)

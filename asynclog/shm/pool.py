@@ -93,15 +93,11 @@ class Pool:
     def prewarm(self) -> None:
         """Make the first slabs before the loop is in a hurry."""
         for role, size in (*[(Role.ROWS, ROW_SLAB_BYTES)] * _WARM_ROW_SLABS, (Role.ARRAYS, ARENA_BYTES)):
-            self._warm(role, size)
-        for state in self.ledger.slabs.values():
-            state.claims = 0
-
-    def _warm(self, role: Role, size: int) -> None:
-        mapping = self._create(size)
-        state = self.ledger.add(role, size)
-        self.mappings[state.number] = mapping
-        self._on_new(state.number, role, mapping)
+            mapping = self._create(size)
+            state = self.ledger.add(role, size)
+            self.mappings[state.number] = mapping
+            self._on_new(state.number, role, mapping)
+            self.ledger.unclaim(state.number)
 
     def _retire_arena(self) -> None:
         if self._arena is not None:
