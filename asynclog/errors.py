@@ -42,9 +42,7 @@ class InvalidValue(AsynclogError, ValueError):
             hint,
         )
         where = f"{namespace}/{key}" if namespace else key
-        message = (
-            f"{kind} {where!r}: expected {expected}, got {got}" if where else f"{kind}: expected {expected}, got {got}"
-        )
+        message = f"{kind} {where!r}: expected {expected}, got {got}" if where else f"{kind}: expected {expected}, got {got}"
         super().__init__(f"{message}; {hint}" if hint else message)
 
     def __reduce__(self) -> tuple[Any, ...]:

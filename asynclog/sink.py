@@ -139,9 +139,7 @@ class BaseSink:
                 hook = getattr(self, f"log_{event.kind}", None)
                 if hook is None:
                     continue
-                arguments = (
-                    (event.value,) if event.kind == "config" else (event.key, event.value, one.state, event.namespace)
-                )
+                arguments = (event.value,) if event.kind == "config" else (event.key, event.value, one.state, event.namespace)
                 await settle(hook(*arguments))
             await settle(self.after_write(one.state))
 

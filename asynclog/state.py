@@ -23,9 +23,7 @@ class Context:
 
     __slots__ = ("axes", "elapsed_s", "epoch", "level", "phase")
 
-    def __init__(
-        self, phase: Phase, epoch: int, level: Level, elapsed_s: float | None, axes: Mapping[str, float]
-    ) -> None:
+    def __init__(self, phase: Phase, epoch: int, level: Level, elapsed_s: float | None, axes: Mapping[str, float]) -> None:
         self.phase, self.epoch, self.level, self.elapsed_s, self.axes = phase, epoch, level, elapsed_s, axes
 
     @property
@@ -143,9 +141,7 @@ class State:
         }
         unknown = changes.keys() - fields.keys()
         if unknown:
-            raise InvalidValue(
-                kind="state", expected=f"fields among {', '.join(fields)}", got=", ".join(sorted(unknown))
-            )
+            raise InvalidValue(kind="state", expected=f"fields among {', '.join(fields)}", got=", ".join(sorted(unknown)))
         return State(**(fields | changes))
 
     def __eq__(self, other: object) -> bool:

@@ -61,10 +61,7 @@ def main() -> int:
         report.print_table(title, results[title])
     judged = [figure for figures in results.values() for figure in figures if figure.verdict]
     missed = [figure.what for figure in judged if figure.verdict == "missed"]
-    print(
-        f"\n{len(judged) - len(missed)} of {len(judged)} bars met"
-        + (f"; missed: {'; '.join(missed)}" if missed else "")
-    )
+    print(f"\n{len(judged) - len(missed)} of {len(judged)} bars met" + (f"; missed: {'; '.join(missed)}" if missed else ""))
     if not plan.quick:
         RESULTS.mkdir(exist_ok=True)
         part = "" if len(names) == len(WORKLOADS) else "-" + "-".join(names)

@@ -188,9 +188,7 @@ def run(plan: Plan) -> Iterator[Figure]:
     steps, repeats = plan.size(STEPS, 30_000), plan.size(7, 2)
     missing: list[float] = []
     for what, form, bar in CALLER_BARS:
-        beside, taken = plan.alternate(
-            repeats, (reference.scalars, {"steps": steps}), (ours, {"steps": steps, "form": form})
-        )
+        beside, taken = plan.alternate(repeats, (reference.scalars, {"steps": steps}), (ours, {"steps": steps, "form": form}))
         missing += column(taken, lambda sample: sample["missing"])
         yield ratio(what, ("asynclog", column(taken, caller)), ("msgpack reference", column(beside, caller)), bar=bar)
         if form == "mapping":
@@ -210,9 +208,7 @@ def run(plan: Plan) -> Iterator[Figure]:
         ("without", column(alone, caller)),
         bar=Bar(1.1),
     )
-    slowest, quickest = plan.alternate(
-        repeats, (longest_step, {"steps": 50_000}), (reference.scalars, {"steps": 50_000})
-    )
+    slowest, quickest = plan.alternate(repeats, (longest_step, {"steps": 50_000}), (reference.scalars, {"steps": 50_000}))
     yield middle("longest step call", column(slowest, lambda s: s["max_step_ms"]), "ms")
     yield middle("longest step call, msgpack reference", column(quickest, lambda s: s["max_step_ms"]), "ms")
     yield Figure("scalars not read back, all runs together", sum(missing), "scalars", Bar(0))

@@ -114,9 +114,7 @@ def run(plan: Plan) -> Iterator[Figure]:
         for _ in range(plan.size(kills, 2)):
             with plan.room() as directory:
                 losses.append(kill(directory, victims, chance.uniform(0.05, 1.5)))
-        name = {"training": "of the training process", "recorder": "of the recorder", "both": "of both at once"}[
-            victims
-        ]
+        name = {"training": "of the training process", "recorder": "of the recorder", "both": "of both at once"}[victims]
         accepted = sum(loss.accepted for loss in losses)
         ends = ", ".join(sorted({loss.status for loss in losses}))
         detail = f"{len(losses)} kills, {accepted} steps accepted; status {ends}"

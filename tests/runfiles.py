@@ -104,9 +104,7 @@ class StreamWriter:
         self.time = max(self.time, time)
         self.events += count * len(schema.series)
         meta = pack_meta({"epoch": epoch} if epoch else {})
-        frame = Frame(
-            Kind.ROWS, seq=self.seq, time=time, schema=schema.number, count=count, meta_bytes=meta, payload=payload
-        )
+        frame = Frame(Kind.ROWS, seq=self.seq, time=time, schema=schema.number, count=count, meta_bytes=meta, payload=payload)
         return self.write(frame)
 
     def name_series(self, numbers: list[int], series: list[Series]) -> None:
@@ -153,9 +151,7 @@ class StreamWriter:
             ]
             payload = bytearray()
         self.events += 1
-        frame = Frame(
-            Kind.EVENT, seq=self.seq, time=self.time, count=1, meta_bytes=pack_meta(meta), payload=bytes(payload)
-        )
+        frame = Frame(Kind.EVENT, seq=self.seq, time=self.time, count=1, meta_bytes=pack_meta(meta), payload=bytes(payload))
         return self.write(frame)
 
     def heartbeat(self, time_ns: int) -> Frame:

@@ -25,9 +25,7 @@ _MOST_ROWS = 200
 
 def cat(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
-    key: Annotated[
-        str | None, typer.Argument(help="A key, namespace/key, or a pattern of it such as 'train/*'.")
-    ] = None,
+    key: Annotated[str | None, typer.Argument(help="A key, namespace/key, or a pattern of it such as 'train/*'.")] = None,
     phase: Annotated[str | None, typer.Option(help="Only this phase.")] = None,
     last: Annotated[int, typer.Option("-n", "--last", min=1, help="Show so many of a key's events.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,

@@ -81,9 +81,7 @@ def _routes(routes: list[dict[str, Any]]) -> Table:
         table.add_column(safe(name.replace("_", " "), 20), justify="right", no_wrap=True)
     for one in routes:
         cells = [
-            Text(
-                f"{one.get(name, 0):,}", "red" if name in _BAD and one.get(name) else "dim" if not one.get(name) else ""
-            )
+            Text(f"{one.get(name, 0):,}", "red" if name in _BAD and one.get(name) else "dim" if not one.get(name) else "")
             for name in (*_COUNTERS, *further)
         ]
         table.add_row(Text(safe(one["route"])), Text(safe(one["writer"])), *cells)

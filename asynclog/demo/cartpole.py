@@ -109,9 +109,7 @@ async def play(
         await fragments.put(fragment)
 
 
-async def episode(
-    environment: Environment, snapshot: Snapshot, seed: int, film: list[NDArray[np.uint8]] | None = None
-) -> int:
+async def episode(environment: Environment, snapshot: Snapshot, seed: int, film: list[NDArray[np.uint8]] | None = None) -> int:
     """Play one episode of the likelier action at every step, from the seed's start; its length, which is its return.
 
     Every FRAME_STRIDE-th frame is appended to `film`; the environment must be a rendered one then.

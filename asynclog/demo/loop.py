@@ -146,8 +146,7 @@ class Training:
         self.standing.began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             self._playing = [
-                group.create_task(self._play(number), name=f"actor {number}")
-                for number in range(len(self._stage.actors))
+                group.create_task(self._play(number), name=f"actor {number}") for number in range(len(self._stage.actors))
             ]
             watching = group.create_task(self.lag.watch(), name="loop lag")
             working = [

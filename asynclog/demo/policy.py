@@ -171,9 +171,7 @@ class Learner:
             for start in range(0, len(order), MINIBATCH):
                 chosen = torch.from_numpy(order[start : start + MINIBATCH])
                 rows.append(
-                    self._descend(
-                        observation[chosen], action[chosen], before[chosen], advantage[chosen], target[chosen]
-                    )
+                    self._descend(observation[chosen], action[chosen], before[chosen], advantage[chosen], target[chosen])
                 )
                 yield
         residual = float(np.var(estimate) / max(float(np.var(estimate + value)), 1e-8))

@@ -17,9 +17,7 @@ BETWEEN_UPDATES_S: Final = 0.25
 def _figures(standing: Standing) -> str:
     rate = standing.steps / max(standing.elapsed_s, 1e-3)
     valid = "not yet" if standing.valid_return is None else f"{standing.valid_return:.0f}"
-    return (
-        f"update {standing.updates} · {standing.episodes:,} episodes · {rate:,.0f} steps/s · validation return {valid}"
-    )
+    return f"update {standing.updates} · {standing.episodes:,} episodes · {rate:,.0f} steps/s · validation return {valid}"
 
 
 @contextmanager

@@ -107,9 +107,7 @@ def draw(result: DemoResult) -> None:
         result.picture,
         [
             picture.Curve("train (sampled actions)", train.step.astype(np.float64), smooth, TRAIN_COLOUR),
-            picture.Curve(
-                "valid (best actions)", valid.step.astype(np.float64), valid.value, VALID_COLOUR, marked=True
-            ),
+            picture.Curve("valid (best actions)", valid.step.astype(np.float64), valid.value, VALID_COLOUR, marked=True),
         ],
         title=f"{cartpole.NAME}: mean return {result.untrained_return:.1f} before, {result.trained_return:.1f} after",
         subtitle=f"{len(HELD_OUT_SEEDS)} held-out episodes · {result.updates} updates, "

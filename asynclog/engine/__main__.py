@@ -13,6 +13,7 @@ import sys
 
 
 def main(arguments: list[str]) -> None:
+    """Serve one training process until it ended or died."""
     socket_fd, boot_fd, writer_fd, lock_fd = map(int, arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -29,9 +30,7 @@ def main(arguments: list[str]) -> None:
     settings = pickle.loads(payload)  # noqa: S301
     channel = SocketChannel(socket.socket(fileno=socket_fd))
     # The stream's lock goes with the journal: sinks may take their time without keeping the next writer out.
-    loop = EngineLoop(
-        settings, channel, writer_fd=writer_fd, on_closed=lambda: os.close(lock_fd) if lock_fd >= 0 else None
-    )
+    loop = EngineLoop(settings, channel, writer_fd=writer_fd, on_closed=lambda: os.close(lock_fd) if lock_fd >= 0 else None)
     loop.run(os.getpid())
     # A sink that hangs in its thread must not keep the process.
     sys.stdout.flush()

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, Final
 
 from asynclog.engine.cursor import CursorFile
@@ -23,6 +24,7 @@ from asynclog.flow.select import Counters
 from asynclog.link import announcement as told
 from asynclog.link.consumer import Consumer
 from asynclog.link.messages import Flush, Flushed, Hold, Message, Pressure, Report, Trouble
+from asynclog.sink import RunInfo
 from asynclog.wire.frame import Frame
 from asynclog.wire.stream import StreamDecoder
 
@@ -140,9 +142,7 @@ class Engine:
         if self.end is None:
             for rows in self.consumer.recover():
                 self._take(rows)
-            self._take(
-                told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None)
-            )
+            self._take(told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None))
 
     def finish(self, deadline: float) -> bool:
         """Close the journal; False while the operating system refuses, until ``deadline`` (monotonic)."""
@@ -305,7 +305,5 @@ class Engine:
         self.consumer.send(Hold(route, held))
 
 
-def _resumed(run: Any) -> Any:
-    from dataclasses import replace
-
+def _resumed(run: RunInfo) -> RunInfo:
     return replace(run, resumed=True)

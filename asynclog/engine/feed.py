@@ -173,9 +173,7 @@ class JournalFeed:
                 gathered.parts, writer=self._writer, epoch=self._epoch, seq=gathered.first_seq, frames=gathered.frames
             )
         replay_from = self._waiting_since if self._waiting_since >= 0 else seq + 1
-        return Delivery(
-            batch, gathered.delivered, gathered.settled, gathered.offered, seq, self._epoch, replay_from, ended
-        )
+        return Delivery(batch, gathered.delivered, gathered.settled, gathered.offered, seq, self._epoch, replay_from, ended)
 
     def commit(self, delivery: Delivery) -> None:
         self._cursor = Cursor(delivery.epoch, delivery.seq, delivery.replay_from)
@@ -188,7 +186,10 @@ class JournalFeed:
 
 
 class MemoryFeed:
-    """A bounded queue between the engine's thread and the runner's. on_hold(held): a blocking route is full, or not any more."""
+    """A bounded queue between the engine's thread and the runner's.
+
+    on_hold(held): a blocking route is full, or not any more.
+    """
 
     def __init__(
         self,

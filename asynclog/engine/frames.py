@@ -34,7 +34,7 @@ def rows_frame(rows: told.Rows, lease: Lease) -> Frame:
         seq=rows.seq,
         time=rows.time,
         schema=rows.schema,
-        count=rows.count,
+        count=rows.rows,
         meta_bytes=rows.meta,
         payload=lease(rows.ref),
     )

@@ -61,9 +61,7 @@ class JournalWriter:
                 if isinstance(found, Frame) and found.kind in NUMBERED:
                     highest = max(highest, found.seq)
         unused = [number for number, path in own if not path.stat().st_size]
-        return highest + 1, unused[0] if unused and len(own) == 1 else max(
-            (number for number, _ in own), default=-1
-        ) + 1
+        return highest + 1, unused[0] if unused and len(own) == 1 else max((number for number, _ in own), default=-1) + 1
 
     def _open_segment(self) -> None:
         self._fd = self._files.create(str(self._stream / segment_name(self._settings.run.epoch, self.number)))
@@ -75,9 +73,7 @@ class JournalWriter:
         self._index: list[tuple[int, int, int]] = []
         self._indexed = -INDEX_EVERY_BYTES
         meta = pack_meta(self._settings.segment_meta(self.number))
-        self._head: list[Frame] = [
-            Frame(Kind.SEGMENT, seq=self.next_seq, time=self._settings.began_ns, meta_bytes=meta)
-        ]
+        self._head: list[Frame] = [Frame(Kind.SEGMENT, seq=self.next_seq, time=self._settings.began_ns, meta_bytes=meta)]
 
     def _close_segment(self, status: str, error: str | None, time_ns: int) -> None:
         index = np.array(self._index, _INDEX).tobytes()
@@ -233,9 +229,7 @@ class JournalWriter:
         self.number += 1
         self._open_segment()
         reason = f"fsync failed: {error}"
-        gap = Frame(
-            Kind.GAP, seq=self.next_seq, time=time.time_ns(), meta_bytes=pack_meta({"reason": reason, "frames": lost})
-        )
+        gap = Frame(Kind.GAP, seq=self.next_seq, time=time.time_ns(), meta_bytes=pack_meta({"reason": reason, "frames": lost}))
         self._pending = [*rescued, *([gap] if lost else []), *self._pending]
 
     def gap(self, reason: str, first: int, last: int, events: int) -> None:

@@ -27,6 +27,7 @@ _PATIENCE_S: Final = 10.0
 
 
 def segment_name(epoch: int, number: int) -> str:
+    """The file name of an epoch's n-th segment."""
     return f"{epoch:04d}-{number:06d}.alog"
 
 

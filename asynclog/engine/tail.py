@@ -74,11 +74,7 @@ class StreamTail:
         return False
 
     def _newer(self) -> "tuple[int, int] | None":
-        later = (
-            (epoch, number)
-            for epoch, number, _ in segments(self._stream)
-            if (epoch, number) > (self.epoch, self._number)
-        )
+        later = ((epoch, number) for epoch, number, _ in segments(self._stream) if (epoch, number) > (self.epoch, self._number))
         return min(later, default=None)
 
     def _move_to(self, segment: "tuple[int, int]") -> None:

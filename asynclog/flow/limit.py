@@ -97,9 +97,7 @@ class Limiter:
             self._began_ns = now_ns
         last = self._last_ns.get(phase)
         if last is not None and not (
-            self._interval_passed(phase, last, now_ns)
-            and self._steps_passed(phase, step)
-            and self._within_budget(now_ns)
+            self._interval_passed(phase, last, now_ns) and self._steps_passed(phase, step) and self._within_budget(now_ns)
         ):
             return False
         self._last_ns[phase] = now_ns

@@ -24,6 +24,8 @@ _RESUME_SHARE: Final = 0.5
 
 @dataclass
 class Dropped:
+    """What a queue let go of."""
+
     records: int = 0
     events: int = 0
 
@@ -99,4 +101,5 @@ class BoundedQueue(Generic[Item]):
         return len(self._items)
 
     def __repr__(self) -> str:
-        return f"<BoundedQueue {self.policy}: {len(self._items)} waiting ({self.waiting_bytes} bytes), {self._in_flight} in flight>"
+        waiting = f"{len(self._items)} waiting ({self.waiting_bytes} bytes)"
+        return f"<BoundedQueue {self.policy}: {waiting}, {self._in_flight} in flight>"

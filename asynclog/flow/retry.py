@@ -20,6 +20,8 @@ BATCHES: Final = 3
 
 
 class Verdict(Enum):
+    """What is to be done about a failed batch."""
+
     AGAIN = "again"
     REJECT = "reject"
     STOP = "stop"

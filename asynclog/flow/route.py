@@ -20,9 +20,7 @@ def _checked_set(what: str, given: Iterable[str] | None, allowed: tuple[str, ...
         return None
     chosen = frozenset([given] if isinstance(given, str) else given)
     if unknown := chosen - set(allowed):
-        raise InvalidConfiguration(
-            f"Route {what}: expected some of {', '.join(allowed)}, got {', '.join(sorted(unknown))}"
-        )
+        raise InvalidConfiguration(f"Route {what}: expected some of {', '.join(allowed)}, got {', '.join(sorted(unknown))}")
     return chosen
 
 
@@ -62,22 +60,19 @@ class Route:
         if not _NAME.fullmatch(self.name):
             raise InvalidConfiguration(f"Route name: expected letters, digits, '.', '_' and '-', got {self.name!r}")
         if overflow is not None and overflow not in OVERFLOWS:
-            raise InvalidConfiguration(
-                f"Route {self.name} overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}"
-            )
+            raise InvalidConfiguration(f"Route {self.name} overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}")
         if place is not None and place not in PLACES:
             raise InvalidConfiguration(f"Route {self.name} place: expected one of {', '.join(PLACES)}, got {place!r}")
         if deadline < 0:
             raise InvalidConfiguration(f"Route {self.name} deadline: expected seconds ≥ 0, got {deadline!r}")
         self.limit, self.overflow, self.deadline = limit, overflow, deadline
-        self.place: Place = place or getattr(sink, "default_place", "thread")
+        default: Place = getattr(sink, "default_place", "thread")
+        self.place: Place = place or default
         self.kinds = _checked_set("kinds", kinds, EVERY_KIND)
         self.phases = _checked_set("phases", phases, PHASES)
         levels = _checked_set("level", level, LEVELS)
         self.level = None if levels is None else next(iter(levels))
-        self.namespaces = (
-            None if namespaces is None else frozenset([namespaces] if isinstance(namespaces, str) else namespaces)
-        )
+        self.namespaces = None if namespaces is None else frozenset([namespaces] if isinstance(namespaces, str) else namespaces)
         self.ephemeral = bool(getattr(sink, "ephemeral", False))
 
     def wants(self, kind: str, phase: str, namespace: str, level: str) -> bool:

@@ -193,6 +193,4 @@ class Selector:
                     settled.folded += 1
             yield event._replace(namespace=series.namespace, key=series.key, value=value, kind="scalar")
         for series, fold in folds.items():
-            yield Event(
-                "scalar", series.phase, series.namespace, series.key, fold.step, epoch, fold.time_ns, {}, fold.value
-            )
+            yield Event("scalar", series.phase, series.namespace, series.key, fold.step, epoch, fold.time_ns, {}, fold.value)

@@ -28,7 +28,7 @@ class Rows(NamedTuple):
     seq: int
     time: int
     schema: int
-    count: int
+    rows: int
     meta: bytes
     ref: Ref
 
@@ -57,6 +57,7 @@ _TYPES: "tuple[type[Define], type[Rows], type[Value], type[End]]" = (Define, Row
 
 
 def pack(announcement: Announcement) -> bytes:
+    """An announcement as a control record."""
     return msgpack.packb([_TYPES.index(type(announcement)), *announcement], use_bin_type=True)  # type: ignore[no-any-return]
 
 

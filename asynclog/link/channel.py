@@ -194,11 +194,12 @@ class LocalChannel:
         with contextlib.suppress(BlockingIOError):
             while self._wake_here.recv(4096):
                 pass
+        # Looked at first: what is said between the two is received next time, before the end.
+        gone = self._peer is None or self._peer.closed
         found = []
         while self._inbox:
             found.append(self._inbox.popleft())
-        if not found and (self._peer is None or self._peer.closed):
-            self.closed = True
+        self.closed = gone
         return found
 
     def close(self) -> None:

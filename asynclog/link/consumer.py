@@ -107,7 +107,7 @@ class Consumer:
     def lease(self, ref: Ref) -> memoryview:
         """The bytes of ``ref``, read-only; they are given back when the last view of them is gone."""
         _, view = self._views[ref.slab]
-        return memoryview(Lease(view, ref, self._returned.append).array())
+        return memoryview(Lease(view, ref, self._returned.append).array())  # type: ignore[arg-type]
 
     def writer_died(self) -> None:
         """From now on, what memory holds counts, not what was announced."""
@@ -125,7 +125,7 @@ class Consumer:
                     self.next_seq,
                     found.last_time,
                     found.schema,
-                    found.count,
+                    found.rows,
                     b"" if plain else pack_meta(meta),
                     Ref(number, found.generation, found.offset, found.nbytes),
                 )

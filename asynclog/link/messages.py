@@ -64,6 +64,8 @@ class Hold(NamedTuple):
 
 
 class Flushed(NamedTuple):
+    """The answer to Flush. pending: events per route; error: why the journal can't be written, if it can't."""
+
     ticket: int
     pending: dict[str, int]
     error: str | None
@@ -89,9 +91,7 @@ class Finished(NamedTuple):
     report: dict[str, Any]
 
 
-Message = (
-    Slab | Gone | Doorbell | Flush | Pressure | Ready | Ack | Release | Hold | Flushed | Report | Trouble | Finished
-)
+Message = Slab | Gone | Doorbell | Flush | Pressure | Ready | Ack | Release | Hold | Flushed | Report | Trouble | Finished
 TYPES: Final[tuple[type[Any], ...]] = (
     Slab,
     Gone,
@@ -110,6 +110,7 @@ TYPES: Final[tuple[type[Any], ...]] = (
 
 
 def encode(message: Message) -> bytes:
+    """A message as msgpack, without its length."""
     return msgpack.packb([TYPES.index(type(message)), *message], use_bin_type=True)  # type: ignore[no-any-return]
 
 

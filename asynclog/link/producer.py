@@ -42,7 +42,7 @@ from asynclog.wire.layout import BLOB_PART_BYTES
 from asynclog.wire.schema import Schema, Series, series_frame
 
 RING_BYTES: Final = 256 << 10
-"""Rows announced before the doorbell rings, unless linger or an event rings it first: a wake-up costs the sender up to 20 µs."""
+"""Rows announced before the doorbell rings, unless linger or an event is first: a wake-up costs the sender up to 20 µs."""
 
 
 @dataclass
@@ -129,8 +129,8 @@ class Producer:
         last_time = int.from_bytes(block.buffer[end - 8 : end], "little", signed=True)
         number = 0 if block.schema is None else block.schema.number
         count = (end - start) // block.stride if block.stride else 0
-        self.counts.accepted += count * len(block.schema.series) if block.schema is not None else 0
         self._announce(tell.Rows(self.next_seq, last_time, number, count, meta, ref), ref)
+        self.counts.accepted += count * len(block.schema.series) if block.schema is not None else 0
         self.next_seq += 1
         self._unrung_bytes += ref.nbytes
 
@@ -150,10 +150,9 @@ class Producer:
         self.ring()
 
     def _announce(self, announcement: tell.Announcement, ref: Ref | None) -> None:
-        if ref is not None:
-            self.pool.ledger.announce(ref.slab)
         position = self.control.append(tell.pack(announcement))
         if ref is not None:
+            self.pool.ledger.announce(ref.slab)
             self._unacked.append((position, ref.slab))
 
     def drain(self) -> None:

@@ -86,9 +86,7 @@ class LinkThread(threading.Thread):
     def _watch(self) -> None:
         """Keep the selector in step with the links there are."""
         links = dict(self._producer.links)
-        for number in [
-            one for one in self._watched if one not in links or links[one].channel is not self._watched[one]
-        ]:
+        for number in [one for one in self._watched if one not in links or links[one].channel is not self._watched[one]]:
             self._forget(number)
         for number, link in links.items():
             channel = link.channel

@@ -43,9 +43,7 @@ def number(value: Any, namespace: str, key: str) -> float | int:
     if isinstance(found, bool):
         found = int(found)
     if isinstance(found, int) and not -(2**63) <= found < 2**63:
-        raise InvalidValue(
-            namespace=namespace, key=key, kind="scalar", expected="a whole number of 64 bits", got=repr(found)
-        )
+        raise InvalidValue(namespace=namespace, key=key, kind="scalar", expected="a whole number of 64 bits", got=repr(found))
     if not isinstance(found, float | int):
         raise InvalidValue(
             namespace=namespace,
@@ -116,8 +114,8 @@ def _of_arrays(kind: str, raw: Any, params: Mapping[str, Any], namespace: str, k
         return values.Samples(data)
     if kind == "point_cloud":
         return values.PointCloud(data, **given)
-    made: Value = values.KINDS[kind](data, **given)
-    return made
+    make: Any = values.KINDS[kind]
+    return make(data, **given)  # type: ignore[no-any-return]
 
 
 def _config(raw: Any, key: str) -> Value:
@@ -140,11 +138,7 @@ def _plain(node: Any) -> Any:
     if isinstance(node, np.generic):
         return _plain(node.item())
     if hasattr(node, "__dataclass_fields__") or hasattr(node, "__dict__"):
-        inner = (
-            vars(node)
-            if hasattr(node, "__dict__")
-            else {name: getattr(node, name) for name in node.__dataclass_fields__}
-        )
+        inner = vars(node) if hasattr(node, "__dict__") else {name: getattr(node, name) for name in node.__dataclass_fields__}
         if inner and not callable(node):
             return _plain(inner)
     return str(node)

@@ -3,10 +3,10 @@
 A call stores a reference and returns; nothing is encoded, copied, converted or checked until the write.
 """
 
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from struct import error as StructError
 from threading import get_ident
 from time import monotonic_ns
 from typing import Any, Final
@@ -155,20 +155,17 @@ class Collector:
         self._pending = {}
         block = self._block
         if len(pending) == block.width:
-            kind = type(state)
-            if kind is int:
-                context, step = BARE, state
-            elif kind is State:
-                context, step = state._context, state._step  # type: ignore[union-attr]
-            else:
-                context = None  # type: ignore[assignment]
+            step: Any = state
+            context = BARE
+            if type(state) is State:
+                context, step = state._context, state._step
             now = monotonic_ns() + block.since
             if context is block.context and now < block.quiet_until and get_ident() == block.owner:
                 # Whatever is unusual here (a missing key, a tensor, a full block) is dealt with below, where it is named.
                 try:
                     if block.put(block, pending, step, now):
                         return
-                except (KeyError, TypeError, ValueError, RuntimeError, StructError):
+                except (KeyError, TypeError, ValueError, RuntimeError, struct.error):
                     pass
         await self._write(pending, state)
 

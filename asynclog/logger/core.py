@@ -57,6 +57,11 @@ def routes_of(sinks: "list[Sink | Route]") -> list[Route]:
     return routes
 
 
+def _let_go_on(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
 class Core:
     """See MultiLogger, which documents the arguments."""
 
@@ -76,9 +81,7 @@ class Core:
         if recorder not in ("process", "thread"):
             raise InvalidConfiguration(f"recorder: expected 'process' or 'thread', got {recorder!r}")
         if quota is not None and quota < _SMALLEST_QUOTA:
-            raise InvalidConfiguration(
-                f"slabs: expected at least {_SMALLEST_QUOTA} bytes of shared memory, got {quota!r}"
-            )
+            raise InvalidConfiguration(f"slabs: expected at least {_SMALLEST_QUOTA} bytes of shared memory, got {quota!r}")
         self.directory = None if run is None else Path(run)
         self.journal = journal if self.directory is not None else None
         self.routes = routes_of(sinks)
@@ -206,7 +209,7 @@ class Core:
         waiters, self._room_waiters = self._room_waiters, []
         for loop, waiter in waiters:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(lambda one=waiter: one.done() or one.set_result(None))
+                loop.call_soon_threadsafe(_let_go_on, waiter)
         self.room_came.notify_all()
 
     def check_size(self, nbytes: int) -> None:

@@ -27,9 +27,7 @@ class DueBoard:
     """The limits of all routes. default: the limit of routes that have none of their own; journal: of costly values that
     no route asked for (None: they are always recorded, if there are no routes at all)."""
 
-    def __init__(
-        self, routes: list[Route], default: RateLimit | None, journal: RateLimit | None, journaled: bool
-    ) -> None:
+    def __init__(self, routes: list[Route], default: RateLimit | None, journal: RateLimit | None, journaled: bool) -> None:
         self.routes = routes
         self._limiters: list[Limiter | None] = []
         self._asked: list[Any] = []
@@ -46,9 +44,7 @@ class DueBoard:
         if journal is None and not routes:
             journal = default
         self._journal = Limiter(journal) if journal is not None and not journal.unlimited else None
-        self._journal_always = journaled and (
-            (journal is not None and journal.unlimited) or (journal is None and not routes)
-        )
+        self._journal_always = journaled and ((journal is not None and journal.unlimited) or (journal is None and not routes))
         self.always = self.spared("scalar")
         self._last = Decision(None, 0, False)
         self._by_clock = all(
@@ -76,9 +72,7 @@ class DueBoard:
                 due |= bool(asked(state)) << bit
             elif limiter is not None and limiter.due(state.phase, state.step, clock):
                 due |= 1 << bit
-        journal = self._journal_always or (
-            self._journal is not None and self._journal.due(state.phase, state.step, clock)
-        )
+        journal = self._journal_always or (self._journal is not None and self._journal.due(state.phase, state.step, clock))
         self._last = Decision(state, due, journal)
         return self._last
 

@@ -12,7 +12,8 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from asynclog.engine import launch
@@ -87,9 +88,7 @@ class Lifecycle:
         if directory is None:
             return RunInfo("", "", None, core.writer, 0, _rank(), core.config or {})
         if core.journal is None:
-            raise InvalidConfiguration(
-                "a run directory without a journal; run=None is a logger that keeps nothing on disk"
-            )
+            raise InvalidConfiguration("a run directory without a journal; run=None is a logger that keeps nothing on disk")
         existed = (directory / "run.json").exists()
         if self._resume == "must" and not existed:
             raise RunNotFound(f"run {str(directory)!r}: resume='must', and nothing was recorded there")
@@ -158,7 +157,9 @@ class Lifecycle:
 
     def _journal_runner(self, route: Route) -> SinkRunner:
         settings = self._settings
-        assert settings is not None and settings.stream is not None and settings.run.directory is not None
+        assert settings is not None
+        assert settings.stream is not None
+        assert settings.run.directory is not None
         file = None if route.ephemeral else CursorFile(settings.run.directory, route.name, settings.run.writer)
         cursor = None if file is None else file.load()
         run = settings.run if cursor is None else _altered(settings.run, resumed=True)
@@ -224,9 +225,7 @@ class Lifecycle:
                 definitions=list(core.producer.definitions),
             )
         if len(self._deaths) >= _RESTARTS:
-            _log.error(
-                "the recorder died %d times within a minute; recording goes on in a thread of this process", _RESTARTS
-            )
+            _log.error("the recorder died %d times within a minute; recording goes on in a thread of this process", _RESTARTS)
             self._start_engine_thread(link, settings)
             return
         _log.warning("the recorder died; another one takes over, and nothing is lost")
@@ -273,7 +272,7 @@ class Lifecycle:
                 done.set_result(pending)
 
         for runner in runners:
-            runner.flush(seq).add_done_callback(lambda _, one=runner: reached(one))
+            runner.flush(seq).add_done_callback(partial(_ignoring_result, reached, runner))
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -306,25 +305,19 @@ class Lifecycle:
         if self._recorder is not None and (stalled := self._recorder.report.get("stalled")):
             problems.append(RunError(f"the end of the run could not be written: {stalled}"))
         if unfinished:
-            _log.warning(
-                "not finished in time: %s; what the journal holds can be delivered later", ", ".join(unfinished)
-            )
+            _log.warning("not finished in time: %s; what the journal holds can be delivered later", ", ".join(unfinished))
         core.state = "closed"
         self._let_go()
         return problems
 
     def _unfinished(self) -> list[str]:
         left = [
-            f"{one.route.name} ({one.statistics()['pending']} pending)"
-            for one in self.local_runners
-            if not one.ended.is_set()
+            f"{one.route.name} ({one.statistics()['pending']} pending)" for one in self.local_runners if not one.ended.is_set()
         ]
         if self._recorder is not None:
             routes = self._recorder.report.get("routes", {})
             left += [
-                f"{name} ({one['pending']} pending)"
-                for name, one in routes.items()
-                if one["state"] not in ("ended", "stopped")
+                f"{name} ({one['pending']} pending)" for name, one in routes.items() if one["state"] not in ("ended", "stopped")
             ]
             if not self._recorder.finished:
                 left.append("recorder")
@@ -354,17 +347,17 @@ class Lifecycle:
     def recorder_report(self) -> dict[str, Any]:
         """The recorder's last word: pid (None in a thread), deaths, what it has written, and whether it is stalled."""
         report = (
-            {}
-            if self._recorder is None
-            else {name: one for name, one in self._recorder.report.items() if name != "routes"}
+            {} if self._recorder is None else {name: one for name, one in self._recorder.report.items() if name != "routes"}
         )
         pid = self._processes[-1].pid if self._processes else None
         return {**report, "pid": pid, "deaths": 0 if self._recorder is None else self._recorder.deaths}
 
 
-def _altered(settings: Any, **changes: Any) -> Any:
-    from dataclasses import replace
+def _ignoring_result(reached: Callable[[SinkRunner], None], runner: SinkRunner, _: "Future[None]") -> None:
+    reached(runner)
 
+
+def _altered(settings: Any, **changes: Any) -> Any:
     return replace(settings, **changes)
 
 

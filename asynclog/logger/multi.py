@@ -45,9 +45,7 @@ class Entry(Collector):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if error is not None:
             self._discard()
             return
@@ -100,9 +98,7 @@ class MultiLogger(Collector):
         if resume not in ("allow", "must", "never"):
             raise InvalidConfiguration(f"resume: expected 'allow', 'must' or 'never', got {resume!r}")
         chosen = writer if writer is not None else _default_writer()
-        core = Core(
-            run, list(sinks), limit, journal or Journal(), slabs, recorder, config, strict=strict, writer=chosen
-        )
+        core = Core(run, list(sinks), limit, journal or Journal(), slabs, recorder, config, strict=strict, writer=chosen)
         super().__init__(core, "")
         self._lifecycle = Lifecycle(core, resume)
         core.open_off_loop = self._open_off_loop
@@ -116,9 +112,7 @@ class MultiLogger(Collector):
         await self._open_off_loop()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         await self._end(error, None)
 
     def __enter__(self) -> Self:
@@ -169,7 +163,8 @@ class MultiLogger(Collector):
             await self.write(State(0, level="fit"))
         lifecycle.begin_end(*_status_of(error))
         until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
-        while not lifecycle.ended() and time.monotonic() < until:
+        # Polled: the end is signalled from threads and from another process, and 2 ms more or less matter to nobody.
+        while not lifecycle.ended() and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
         problems = await asyncio.to_thread(lifecycle.finish)
         _report(problems, error)
@@ -205,9 +200,7 @@ class MultiLogger(Collector):
         state when the body ends."""
         return Entry(self, as_state(state))
 
-    def row(
-        self, *keys: str, namespace: str | None = None, phase: Literal["train", "valid", "test"] = "train"
-    ) -> RowHandle:
+    def row(self, *keys: str, namespace: str | None = None, phase: Literal["train", "valid", "test"] = "train") -> RowHandle:
         """A handle for a fixed set of numbers: ``row(step, v0, v1, …)`` records them at once. The cheapest way there is.
 
         Numbers alone; for one thread at a time. Raises InvalidValue for no keys or repeated ones.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from asynclog.link.blocks import Key
 from asynclog.link.producer import Producer
 from asynclog.shm.packer import EXACT, mapping_packer, tuple_packer
 from asynclog.shm.rows import Block
@@ -63,7 +64,10 @@ class NumberWriter:
         *,
         by_position: bool = False,
     ) -> Block | None:
-        """Pack a row (by_position: for a handle, whose rows come as tuples and will recur); returns the block that took it, if the hot path may go on with it. Raises NoRoom, changing nothing."""
+        """Pack a row; returns the block that took it, if the hot path may go on with it.
+
+        by_position: for a handle, whose rows come as tuples and will recur. Raises NoRoom, changing nothing.
+        """
         shape: Shape = tuple((namespace, tuple(keys)) for namespace, keys in numbers)
         identity = (context.phase, shape, owner if by_position else None)
         found = self._sets.get(identity)
@@ -85,9 +89,7 @@ class NumberWriter:
         self._pack(block, values, step, context, time_ns, due)
         return block if len(numbers) == 1 and due is None and context.plain else None
 
-    def _pack(
-        self, block: Block, values: tuple[Any, ...], step: int, context: Context, time_ns: int, due: int | None
-    ) -> None:
+    def _pack(self, block: Block, values: tuple[Any, ...], step: int, context: Context, time_ns: int, due: int | None) -> None:
         prefix: list[Any] = [step]
         if due is not None:
             prefix.append(due)
@@ -98,9 +100,7 @@ class NumberWriter:
         block.schema.struct.pack_into(block.buffer, block.offset, *prefix, *values, time_ns)
         block.offset += block.stride
 
-    def _open(
-        self, found: KeySet, key: Hashable, codes: str, context: Context, due: int | None, *, single: bool
-    ) -> Block:
+    def _open(self, found: KeySet, key: Key, codes: str, context: Context, due: int | None, *, single: bool) -> Block:
         variant = (codes, due is not None, context.elapsed_s is not None, tuple(context.axes))
         schema = found.schemas.get(variant)
         if schema is None:
@@ -109,9 +109,7 @@ class NumberWriter:
                 Series(context.phase, namespace, name, code, reductions.get((namespace, name), "last"))
                 for (namespace, name), code in zip(found.columns, codes, strict=True)
             )
-            schema = Schema(
-                self._next_schema, series, due is not None, context.elapsed_s is not None, tuple(context.axes)
-            )
+            schema = Schema(self._next_schema, series, due is not None, context.elapsed_s is not None, tuple(context.axes))
             self._producer.define(schema)
             self._next_schema += 1
             found.schemas[variant] = schema
@@ -126,7 +124,7 @@ class NumberWriter:
                 block.put = mapping_packer(names, schema.struct, schema.stride, total)
             block.width = len(names)
             block.since, block.owner = self.since, key[0]
-        evicted = self._producer.blocks.evict(owner=key[0])  # type: ignore[index]
+        evicted = self._producer.blocks.evict(owner=key[0])
         if evicted is not None:
             self._forget_set(evicted)
         return block

@@ -45,7 +45,7 @@ class Further:
         with self._lock:
             self._spaces.setdefault(namespace, {})[key] = value
 
-    def folded(self, namespace: str, key: str, value: float | int, reduction: str) -> None:
+    def folded(self, namespace: str, key: str, value: float, reduction: str) -> None:
         with self._lock:
             fold = self._folds.get((namespace, key))
             if fold is None or fold.reduction != reduction:

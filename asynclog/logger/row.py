@@ -1,6 +1,6 @@
 """A handle for a fixed set of numbers: a function that packs a row, and nothing else. For loops at a kilohertz and above."""
 
-from struct import error as StructError
+import struct
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -42,7 +42,7 @@ class RowHandle:
             try:
                 if block.put(block, values, step, now):
                     return
-            except (TypeError, ValueError, RuntimeError, StructError):
+            except (TypeError, ValueError, RuntimeError, struct.error):
                 pass
         self._write(step, values)
 

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from asynclog.errors import AsynclogError, InvalidValue, NoRoom, WouldBlock
-from asynclog.logger.core import YIELD_NS, Core
 from asynclog.logger.capture import number, on_device, value_of
+from asynclog.logger.core import YIELD_NS, Core
 from asynclog.logger.due import Decision
 from asynclog.logger.pending import Logged, Taken
 from asynclog.shm.rows import Block
@@ -139,7 +139,7 @@ class Writing:
             if lazy:
                 value = await self._called(value, logged.kind, logged.namespace, logged.key)
             if on_device(value):
-                value = await asyncio.wrap_future(self._core.copier().submit(lambda one=value: one.detach().cpu()))
+                value = await asyncio.wrap_future(self._core.copier().submit(_from_device, value))
             self._snapshot(logged, value, mask)
 
     def _resolve_nowait(self) -> None:
@@ -175,9 +175,7 @@ class Writing:
                 outcome = _Failed(error)
         return outcome
 
-    def _called_nowait(
-        self, make: Callable[[], Any], kind: str, namespace: str, key: str, *, awaits: bool = False
-    ) -> Any:
+    def _called_nowait(self, make: Callable[[], Any], kind: str, namespace: str, key: str, *, awaits: bool = False) -> Any:
         try:
             outcome = make()
         except Exception as error:  # noqa: BLE001 - the user's code; reported under its key
@@ -245,9 +243,7 @@ class Writing:
                 try:
                     if snapshot.nbytes > INLINE_COPY_BYTES:
                         # Fresh memory is reserved page by page: 64 MiB of it would hold the loop for tens of milliseconds.
-                        self._refs.append(
-                            await _uncancelled(core.copier().submit(self._allocate, snapshot), self._late)
-                        )
+                        self._refs.append(await _uncancelled(core.copier().submit(self._allocate, snapshot), self._late))
                     else:
                         self._refs.append(self._allocate(snapshot))
                     break
@@ -351,6 +347,10 @@ class Writing:
                 arrays=snapshot.specs,
             )
         )
+
+
+def _from_device(tensor: Any) -> Any:
+    return tensor.detach().cpu()
 
 
 class _Failed:

@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-
 BINS: Final = 512
 _CHUNK: Final = 1 << 16  # values at a time: two float arrays of it stay in the second-level cache
 

@@ -7,7 +7,7 @@ Shape = tuple[int, ...]
 
 
 class Rule(NamedTuple):
-    """fits(shape): whether the shape is right. expected: in words. hint(shape): what would make it right, if that can be guessed."""
+    """fits(shape): whether the shape is right. expected: in words. hint(shape): what would make it right, as a guess."""
 
     fits: Callable[[Shape], bool]
     expected: str

@@ -39,9 +39,7 @@ class Repaired:
     lost: int
 
 
-def repair(
-    path: "str | os.PathLike[str]", to: "str | os.PathLike[str]", *, progress: Progress | None = None
-) -> Repaired:
+def repair(path: "str | os.PathLike[str]", to: "str | os.PathLike[str]", *, progress: Progress | None = None) -> Repaired:
     """Copy what can be read of a run to a new directory, closed as "killed" where it has no end of its own.
 
     Raises RunNotFound; RunUnwritable if ``to`` holds something or can't be made. progress: called with (bytes read,

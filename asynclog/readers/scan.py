@@ -95,9 +95,7 @@ def scan_run(run: Path, progress: Progress | None = None) -> list[ScannedStream]
     total, done = sum(sizes.values()), 0
     scanned = []
     for name, files in found.items():
-        stream = ScannedStream(
-            name, files, lives.get(name.writer, True), newest[name.writer] == name.epoch, StreamIndex(name)
-        )
+        stream = ScannedStream(name, files, lives.get(name.writer, True), newest[name.writer] == name.epoch, StreamIndex(name))
         for position, file in enumerate(files):
             last = position == len(files) - 1
             stream.size_bytes += scan_segment(stream, file, growing=last and stream.grows, newest=last)

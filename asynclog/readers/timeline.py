@@ -107,8 +107,7 @@ def _sparse_source(index: StreamIndex, frame: Frame, wanted: Wanted) -> _Source:
     def decode(at: int) -> list[Event]:
         one = records[at]
         names = [
-            Name(*(known.get(number) or Series("train", "", f"unnamed series {number}"))[:3])
-            for number in one.numbers.tolist()
+            Name(*(known.get(number) or Series("train", "", f"unnamed series {number}"))[:3]) for number in one.numbers.tolist()
         ]
         return [
             Event("scalar", *name, one.step, epoch, one.time, _NO_AXES, value, level, one.elapsed)

@@ -16,7 +16,7 @@ from asynclog.shm.slab import SlabState
 
 _HEADER: Final = Struct("@QQQ")
 _MAGIC: Final = 0x676F6C6E79736101  # "\1asynlog", as a little-endian number
-_COMMITTED: Final = 2  # the third 8-byte word
+_COMMITTED: Final = 2  # the third 8-byte word; the magic is the first
 HEADER_BYTES: Final = 64
 _LENGTH: Final = Struct("@I")
 _SEAL: Final = 0xFFFFFFFF
@@ -34,17 +34,18 @@ class ControlWriter:
         self.position = 0
         self.slabs: list[tuple[SlabState, int]] = []
         """The slabs still needed, oldest first, with the position each ends at."""
-        self._begin(0)
+        state, view = new_slab(HEADER_BYTES + 16)
+        self._begin(state, view, 0)
 
     def append(self, record: bytes) -> int:
         """Write and commit a record; returns the position behind it. Raises NoRoom before anything was written."""
         size = _record_bytes(len(record))
         at = self.position - self._start
         if at + size + 8 > self._capacity:
-            previous, place = self._view, HEADER_BYTES + at
-            end = self._start + self._capacity
-            self._begin(size, start=end)
-            _LENGTH.pack_into(previous, place, _SEAL)
+            state, view = self._new_slab(HEADER_BYTES + size + 16)
+            # Before the new slab says what is committed: whoever reads up to there must find the way.
+            _LENGTH.pack_into(self._view, HEADER_BYTES + at, _SEAL)
+            self._begin(state, view, self._start + self._capacity)
             at = 0
         place = HEADER_BYTES + at
         self._view[place + 4 : place + 4 + len(record)] = record
@@ -53,12 +54,12 @@ class ControlWriter:
         self._words[_COMMITTED] = self.position
         return self.position
 
-    def _begin(self, record_bytes: int, start: int = 0) -> None:
-        state, view = self._new_slab(HEADER_BYTES + record_bytes + 16)
+    def _begin(self, state: SlabState, view: memoryview, start: int) -> None:
         self._view, self._start = view, start
         self._capacity = (len(view) - HEADER_BYTES) // 8 * 8
         self._words = view[:HEADER_BYTES].cast("Q")
-        _HEADER.pack_into(view, 0, _MAGIC, start, start)
+        _HEADER.pack_into(view, 0, 0, start, start)
+        self._words[0] = _MAGIC
         state.used = state.size
         self.slabs.append((state, start + self._capacity))
         self.position = start

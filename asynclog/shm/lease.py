@@ -33,7 +33,7 @@ class Lease:
 
     def array(self) -> NDArray[np.uint8]:
         """The bytes as a read-only array that keeps this lease alive."""
-        return np.asarray(self)  # type: ignore[call-overload,no-any-return]
+        return np.asarray(self)
 
     def copy(self) -> NDArray[np.uint8]:
         """The bytes as an array of their own, for those who keep data."""

@@ -68,8 +68,9 @@ def _general(struct: Struct, stride: int, total_type: type) -> Packer:
     pack_into = struct.pack_into
 
     def put(block: Any, values: tuple[Any, ...], step: int, now: int) -> bool:
-        total = sum(values)
-        if type(total) is not total_type or not -EXACT < total < EXACT:
+        total: Any = sum(values)
+        exact = -EXACT < total < EXACT
+        if type(total) is not total_type or not exact:
             return False
         offset = block.offset
         pack_into(block.buffer, offset, step, *values, now)

@@ -6,7 +6,6 @@ Warm memory is worth ten times fresh memory, so free slabs are kept until the qu
 from collections.abc import Callable, Mapping
 from typing import Final
 
-
 import numpy as np
 
 from asynclog.errors import InvalidValue, NoRoom

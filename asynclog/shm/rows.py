@@ -120,7 +120,7 @@ class Recovered(NamedTuple):
 
     offset: int
     nbytes: int
-    count: int
+    rows: int
     schema: int
     stride: int
     epoch: int

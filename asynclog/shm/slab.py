@@ -20,6 +20,8 @@ from asynclog.wire.layout import ALIGNMENT, padding
 
 
 class Role(IntEnum):
+    """What a slab is used for."""
+
     ROWS = 1
     ARRAYS = 2
     CONTROL = 3
@@ -42,6 +44,8 @@ class Ref(NamedTuple):
 
 @dataclass
 class SlabState:
+    """One slab's entry in the ledger. used: bytes carved from it so far."""
+
     number: int
     role: Role
     size: int
@@ -149,9 +153,7 @@ class Ledger:
         """A consumer lets go; True if the slab is free now. Raises StaleLease, and then changes nothing."""
         state = self.slabs.get(number)
         if state is None or state.generation != generation or state.announced[consumer] < count or count < 1:
-            raise StaleLease(
-                f"release of slab {number}, generation {generation}, × {count} by consumer {consumer}: {state}"
-            )
+            raise StaleLease(f"release of slab {number}, generation {generation}, × {count} by consumer {consumer}: {state}")
         state.announced[consumer] -= count
         if not state.announced[consumer]:
             del state.announced[consumer]

@@ -64,8 +64,7 @@ def _require_rich() -> None:
         import rich  # noqa: F401
     except ImportError as error:
         raise InvalidConfiguration(
-            "a Console's tree is drawn by rich: pip install 'asynclog-stream[console]', "
-            "or Console(tree=False) for plain lines"
+            "a Console's tree is drawn by rich: pip install 'asynclog-stream[console]', or Console(tree=False) for plain lines"
         ) from error
 
 

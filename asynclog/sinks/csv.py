@@ -196,8 +196,7 @@ class CSV:
         expected = list(self._columns)
         if names[: len(expected)] != expected or (self.layout == "wide" and names == list(_LONG)):
             raise InvalidConfiguration(
-                f"{self.path} is no {self.layout} table of this sink: it begins with {','.join(names[:4])!r}; "
-                "name another file"
+                f"{self.path} is no {self.layout} table of this sink: it begins with {','.join(names[:4])!r}; name another file"
             )
         end = len(header)
         recent: list[bytes] = []

@@ -40,9 +40,7 @@ def in_brief(kind: str, value: Any) -> str:
     main = next(iter(arrays.values()), np.empty(0))
     match value:
         case Histogram():
-            return (
-                f"histogram of {value.count}: {value.mean:.4g} ± {value.std:.4g} in [{value.low:.4g}, {value.high:.4g}]"
-            )
+            return f"histogram of {value.count}: {value.mean:.4g} ± {value.std:.4g} in [{value.low:.4g}, {value.high:.4g}]"
         case Audio():
             return f"audio {main.shape[-1] / value.sample_rate:.3g} s at {value.sample_rate} Hz"
         case Video():

@@ -180,9 +180,7 @@ class _Framing:
             arrays=specs,
         )
         payload = _payload(specs, arrays)
-        self.frames.append(
-            Frame(Kind.EVENT, seq=self.seq, time=time, count=1, meta_bytes=pack_meta(meta), payload=payload)
-        )
+        self.frames.append(Frame(Kind.EVENT, seq=self.seq, time=time, count=1, meta_bytes=pack_meta(meta), payload=payload))
         self.seq += 1
 
 

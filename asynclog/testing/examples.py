@@ -60,7 +60,5 @@ def every_kind(seed: int = 0) -> dict[str, Any]:
         "tensor without items": Tensor(np.empty((0, 3), np.float32)),
         "tensor of no dimension": Tensor(np.array(3 + 4j)),
         "string": Text('text with "quotes", commas\nand 🎲'),
-        "config": Config(
-            {"optimizer": {"name": "adam", "lr": 1e-3, "clip": math.inf}, "layers": [64, 64], "seed": None}
-        ),
+        "config": Config({"optimizer": {"name": "adam", "lr": 1e-3, "clip": math.inf}, "layers": [64, 64], "seed": None}),
     }

@@ -300,8 +300,7 @@ class SinkTests:
 
     def _deliver(self, sink: Sink, tmp_path: Path, groups: Iterable[list[Entry]]) -> None:
         batches = [
-            batch_of(entries, seq=1000 * at, first_time_ns=FIRST_TIME_NS + at * _HOUR_NS)
-            for at, entries in enumerate(groups)
+            batch_of(entries, seq=1000 * at, first_time_ns=FIRST_TIME_NS + at * _HOUR_NS) for at, entries in enumerate(groups)
         ]
         self._run(self._delivery(sink, tmp_path, batches))
 

@@ -57,9 +57,7 @@ def raw_payload(frame: Frame) -> memoryview:
     try:
         import zstandard
     except ImportError as error:
-        raise ImportError(
-            "this run is compressed; reading it needs the extra: pip install 'asynclog-stream[zstd]'"
-        ) from error
+        raise ImportError("this run is compressed; reading it needs the extra: pip install 'asynclog-stream[zstd]'") from error
     if frame.raw_length > MAX_PAYLOAD_BYTES:
         raise DamagedFrame(f"claims {frame.raw_length} bytes uncompressed")
     try:

@@ -86,9 +86,7 @@ def array_specs(meta: Mapping[str, Any]) -> list[ArraySpec]:
         ]
     except (TypeError, ValueError) as error:
         raise DamagedFrame(f"not a list of arrays: {error}") from error
-    if len(found) > _MOST_ARRAYS or any(
-        len(one.shape) > _MOST_DIMENSIONS or min(one.shape, default=0) < 0 for one in found
-    ):
+    if len(found) > _MOST_ARRAYS or any(len(one.shape) > _MOST_DIMENSIONS or min(one.shape, default=0) < 0 for one in found):
         raise DamagedFrame("more arrays or dimensions than a value has")
     if any(np.dtype(one.dtype).hasobject for one in found):
         raise DamagedFrame("arrays of objects are never read")
@@ -114,9 +112,7 @@ def read_event(frame: Frame, payload: "memoryview | None" = None) -> Event:
     if offsets[-1] > len(data):
         raise DamagedFrame(f"arrays of {offsets[-1]} bytes in a payload of {len(data)}")
     arrays = {
-        one.name: np.frombuffer(data, np.dtype(one.dtype), one.nbytes // np.dtype(one.dtype).itemsize, at).reshape(
-            one.shape
-        )
+        one.name: np.frombuffer(data, np.dtype(one.dtype), one.nbytes // np.dtype(one.dtype).itemsize, at).reshape(one.shape)
         for one, at in zip(specs, offsets, strict=False)
     }
     params = meta.get("params", {})

@@ -35,7 +35,7 @@ _ZEROS: Final = bytes(64)
 
 def pack_meta(meta: dict[str, Any]) -> bytes:
     """A frame's meta map as msgpack; nothing for an empty one."""
-    return msgpack.packb(meta, use_bin_type=True) if meta else b""  # type: ignore[no-any-return]
+    return msgpack.packb(meta, use_bin_type=True) if meta else b""
 
 
 def unpack_meta(data: Buffer) -> dict[str, Any]:

@@ -38,6 +38,8 @@ NUMBERED: Final = frozenset({Kind.ROWS, Kind.SPARSE, Kind.EVENT, Kind.BLOB})
 
 
 class Flag(IntFlag):
+    """How a payload is stored, and whether a reader may skip a frame it doesn't know."""
+
     NONE = 0
     ZSTD = 1
     SHUFFLE = 4

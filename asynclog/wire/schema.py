@@ -52,7 +52,7 @@ class Schema:
 
     @cached_property
     def struct(self) -> Struct:
-        """Native byte order and alignment: measured 1.2 times faster to pack than explicit little-endian, the same bytes here."""
+        """Native byte order and alignment: 1.2 times faster to pack than explicit little-endian, and the same bytes here."""
         codes = "".join(map(attrgetter("code"), self.series))
         prefix = "q" + ("Q" if self.due else "") + ("d" if self.elapsed else "") + "d" * len(self.axes)
         return Struct(f"@{prefix}{codes}q")
@@ -168,6 +168,8 @@ SPARSE_ELAPSED: Final = 2
 
 
 class SparseRecord(NamedTuple):
+    """One write of numbers that name their series one by one; numbers, values: (count,)."""
+
     step: int
     time: int
     due: int | None

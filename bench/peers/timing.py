@@ -9,9 +9,7 @@ from bench.plan import stored_bytes
 from bench.scalars import KEYS, WIDTH, rows, settle
 
 
-def measure(
-    directory: Path, steps: int, log: Callable[[dict[str, float], int], object], close: Callable[[], object]
-) -> Sample:
+def measure(directory: Path, steps: int, log: Callable[[dict[str, float], int], object], close: Callable[[], object]) -> Sample:
     """Log `steps` steps with `log(values, step)`, then `close()`; the numbers of `reference.scalars`."""
     work = rows(steps + 1)
     settle()

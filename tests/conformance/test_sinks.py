@@ -121,9 +121,7 @@ class TestBaseSink(SinkTests):
 
 @pytest.mark.parametrize("exam", [TestJSONLines, TestLongCSV, TestWideCSV, TestMemory, TestConsoleLines])
 @given(entries=strategies.entries())
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_whatever_is_logged_is_delivered(tmp_path: Path, exam: type[SinkTests], entries: list[Any]) -> None:
     """Any state, name, number and value."""
     case = exam()

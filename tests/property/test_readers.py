@@ -103,9 +103,7 @@ def _events(frame: object) -> int:
 
 
 @given(data=st.data())
-def test_every_truncation_of_the_last_segment_leaves_an_intact_prefix(
-    original: StreamWriter, data: st.DataObject
-) -> None:
+def test_every_truncation_of_the_last_segment_leaves_an_intact_prefix(original: StreamWriter, data: st.DataObject) -> None:
     """What lies before the cut is there, in order, and nothing else."""
     path = original.path
     cut = data.draw(st.integers(0, path.stat().st_size))
@@ -118,9 +116,7 @@ def test_every_truncation_of_the_last_segment_leaves_an_intact_prefix(
         left = told(found)
         assert left == whole[: len(left)]
         kept = sum(
-            _events(one[3])
-            for one in original.frames
-            if one[3].kind in NUMBERED and (one[0] != path or one[1] + one[2] <= cut)
+            _events(one[3]) for one in original.frames if one[3].kind in NUMBERED and (one[0] != path or one[1] + one[2] <= cut)
         )
         assert len(left) == kept
         assert found.damage == []

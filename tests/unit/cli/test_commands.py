@@ -44,9 +44,7 @@ def test_cat_shows_series_with_their_range_and_events_with_a_summary(asynclog: I
     """One table each."""
     shown = asynclog("cat", run).stdout
     assert any(line.split()[:6] == ["accuracy", "train", "11", "1", "0", "1"] for line in shown.splitlines())
-    assert any(
-        line.split()[:6] == ["net/loss", "train", "11", "0.09091", "0.09091", "1"] for line in shown.splitlines()
-    )
+    assert any(line.split()[:6] == ["net/loss", "train", "11", "0.09091", "0.09091", "1"] for line in shown.splitlines())
     assert "image 3×8×8 uint8" in shown
     assert "histogram of 8" in shown
 
@@ -170,9 +168,7 @@ def test_stats_shows_what_became_of_events_on_each_route(asynclog: Invoke, run: 
         (run / "cursors" / route).mkdir(parents=True)
         (run / "cursors" / route / "main.json").write_text(json.dumps(content))
     shown = asynclog("stats", run).stdout
-    assert any(
-        line.split() == ["metrics", "main", "25", "20", "5", "0", "0", "0", "0", "0"] for line in shown.splitlines()
-    )
+    assert any(line.split() == ["metrics", "main", "25", "20", "5", "0", "0", "0", "0", "0"] for line in shown.splitlines())
     found = json.loads(asynclog("stats", run, "--json").stdout)
     assert [(one["route"], one["delivered"]) for one in found["routes"]] == [("metrics", 20)]
     assert found["journal"][0]["events"] == 25

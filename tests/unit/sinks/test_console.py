@@ -31,9 +31,7 @@ def without_colours(text: str) -> str:
 
 def test_where_nobody_sees_colours_a_write_is_a_plain_line() -> None:
     text = shown(ENTRIES, io.StringIO())
-    assert re.fullmatch(
-        r"\d\d:\d\d:\d\d valid step 12 epoch 3  train/loss=0\.1235  train/optim/lr=1e-05  count=123456\n", text
-    )
+    assert re.fullmatch(r"\d\d:\d\d:\d\d valid step 12 epoch 3  train/loss=0\.1235  train/optim/lr=1e-05  count=123456\n", text)
 
 
 def test_on_a_terminal_a_write_is_a_coloured_tree() -> None:

@@ -23,9 +23,7 @@ def test_a_write_is_a_row_and_a_key_a_column(tmp_path: Path) -> None:
     entries = [(State(0), {"loss": 0.5, ("optim", "lr"): 1e-3}), (State(1, "valid", 2), {"loss": 0.25})]
     deliver(CSV("m.csv"), tmp_path, [batch_of(entries)])
     assert (tmp_path / "m.csv").read_text() == (
-        "step,phase,epoch,time,loss,optim/lr\n"
-        "0,train,0,1700000000.000000137,0.5,0.001\n"
-        "1,valid,2,1700000000.001000140,0.25,\n"
+        "step,phase,epoch,time,loss,optim/lr\n0,train,0,1700000000.000000137,0.5,0.001\n1,valid,2,1700000000.001000140,0.25,\n"
     )
 
 
