@@ -47,17 +47,24 @@ def plain_context(phase: Phase, epoch: int, level: Level) -> Context:
     return found
 
 
-def _checked_step(step: Any) -> int:
+def _whole(step: Any, field: str) -> int:
     if type(step) is int:
         number = step
     else:
         try:
             number = int(step.__index__())
         except (AttributeError, TypeError):
-            raise InvalidValue(kind="state", key="step", expected="a whole number", got=repr(step)) from None
+            raise InvalidValue(kind="state", key=field, expected="a whole number", got=repr(step)) from None
     if not -(2**63) <= number < 2**63:
-        raise InvalidValue(kind="state", key="step", expected="a whole number of 64 bits", got=repr(step))
+        raise InvalidValue(kind="state", key=field, expected="a whole number of 64 bits", got=repr(step))
     return number
+
+
+def _number(value: Any, field: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidValue(kind="state", key=field, expected="a number", got=repr(value)) from None
 
 
 class State:
@@ -88,15 +95,14 @@ class State:
             raise InvalidValue(kind="state", key="phase", expected=f"one of {', '.join(PHASES)}", got=repr(phase))
         if level not in LEVELS:
             raise InvalidValue(kind="state", key="level", expected=f"one of {', '.join(LEVELS)}", got=repr(level))
-        self._step = _checked_step(step)
-        epoch = _checked_step(epoch)
+        self._step = _whole(step, "step")
+        epoch = _whole(epoch, "epoch")
         if elapsed_s is None and not axes:
             self._context = plain_context(phase, epoch, level)
         else:
-            further = {str(name): float(number) for name, number in (axes or {}).items()}
-            self._context = Context(
-                phase, epoch, level, None if elapsed_s is None else float(elapsed_s), MappingProxyType(further)
-            )
+            further = {str(name): _number(value, f"axes[{name!r}]") for name, value in (axes or {}).items()}
+            elapsed = None if elapsed_s is None else _number(elapsed_s, "elapsed_s")
+            self._context = Context(phase, epoch, level, elapsed, MappingProxyType(further))
 
     @property
     def step(self) -> int:

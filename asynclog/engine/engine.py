@@ -29,7 +29,6 @@ from asynclog.wire.frame import Frame
 from asynclog.wire.stream import StreamDecoder
 
 TURN_BYTES: Final = 8 << 20
-QUEUE_BYTES: Final = 64 << 20
 _STALL_RETRY_S: Final = 0.2
 _HEARTBEAT_S: Final = 10.0
 _REPORT_S: Final = 0.5
@@ -84,7 +83,7 @@ class Engine:
                 run.epoch,
                 settings.bit(route),
                 policy,
-                QUEUE_BYTES,
+                settings.queue_bytes,
                 lambda held: self._hold(route.name, held),
             )
         info = run if cursor is None else _resumed(run)

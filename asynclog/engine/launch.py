@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -32,6 +33,11 @@ class RecorderProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
         return self.process.poll() is not None
+
+    def crashed(self) -> bool:
+        """Whether it ended by itself: not by a signal that somebody sent to end it."""
+        self.join(1.0)
+        return self.process.returncode not in (None, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 
     def kill(self) -> None:
         self.process.kill()

@@ -24,6 +24,8 @@ from asynclog.errors import RunInUse, RunUnwritable
 FORMAT: Final = 1
 SEGMENT_NAME: Final = re.compile(r"(\d{4,})-(\d{6,})\.alog")
 _PATIENCE_S: Final = 10.0
+_GLANCE_S: Final = 0.1
+"""A reader that asks whether a stream is alive holds its lock for a few microseconds."""
 
 
 def segment_name(epoch: int, number: int) -> str:
@@ -105,14 +107,15 @@ def claim_epoch(directory: Path, writer: str) -> Claim:
 
 def _lock(fd: int, directory: Path, writer: str) -> None:
     """The recorder of a process that died may still be finishing its stream: wait for it, but never for a live writer."""
-    deadline = time.monotonic() + _PATIENCE_S
+    began = time.monotonic()
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             owner = os.pread(fd, 32, 0).decode(errors="replace").strip()
-            if _alive(owner) or time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > _PATIENCE_S or (_alive(owner) and waited > _GLANCE_S):
                 raise RunInUse(
                     f"run {str(directory)!r} is in use: process {owner or '?'} writes its stream {writer!r}; choose another "
                     "run directory, or pass the logger itself (pickled) to a process that is to write the same run"

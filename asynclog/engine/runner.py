@@ -103,6 +103,8 @@ class SinkRunner:
                     break
         await self._flush_if_reached()
         await self._attempt(self._close, tries=1)
+        self.counters.add(self.feed.close())
+        await self._save(force=True)
         self._finish()
 
     async def _open(self) -> None:
@@ -212,11 +214,7 @@ class SinkRunner:
             self._cursor_file.save(cursor)
 
     def _finish(self) -> None:
-        self.counters.add(self.feed.close())
         if self._cursor_file is not None:
-            if self._last is not None:
-                last = self._last
-                self._cursor_file.save(Cursor(last.epoch, last.seq, last.replay_from, self.counters))
             self._cursor_file.close()
         if not self._stopped:
             self.state = "ended"

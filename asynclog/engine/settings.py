@@ -64,6 +64,8 @@ class EngineSettings:
     position: int = 0
     next_seq: int = 0
     skip: int = -1
+    queue_bytes: int = 64 << 20
+    """What a route that is fed from memory may hold: a quarter of the quota at most."""
     definitions: list[bytes] = field(default_factory=list)
 
     def bit(self, route: Route) -> int:

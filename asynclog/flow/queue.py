@@ -53,8 +53,6 @@ class BoundedQueue(Generic[Item]):
                 return Dropped(1, events)
             if self.policy == "drop_oldest":
                 dropped = self.shed(self.limit - nbytes)
-                if self.waiting_bytes + nbytes > self.limit and len(self._items) > self._in_flight:
-                    return Dropped(dropped.records + 1, dropped.events + events)
             elif self.policy == "block":
                 self.held = True
         self._items.append((item, nbytes, events))
@@ -92,10 +90,9 @@ class BoundedQueue(Generic[Item]):
         return False
 
     def close(self) -> Dropped:
-        """Refuse what comes and drop what waits: the sink was stopped."""
-        self.closed, self._in_flight = True, 0
-        dropped = self.shed(-1)
-        return dropped
+        """Refuse what comes and drop what waits: the sink was stopped. Nobody is held any more."""
+        self.closed, self.held, self._in_flight = True, False, 0
+        return self.shed(-1)
 
     def __len__(self) -> int:
         return len(self._items)

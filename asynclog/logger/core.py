@@ -20,7 +20,7 @@ from asynclog.engine.settings import Journal
 from asynclog.errors import InvalidConfiguration, InvalidValue, LoggerClosed, SinkError
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
-from asynclog.link.messages import Finished, Flushed, Message, Ready, Trouble
+from asynclog.link.messages import Finished, Flushed, Message, Pressure, Ready, Trouble
 from asynclog.link.producer import Link, Producer
 from asynclog.logger.due import DueBoard
 from asynclog.logger.numbers import NumberWriter
@@ -77,6 +77,7 @@ class Core:
         *,
         strict: bool,
         writer: str,
+        switch_interval: float | None,
     ) -> None:
         if recorder not in ("process", "thread"):
             raise InvalidConfiguration(f"recorder: expected 'process' or 'thread', got {recorder!r}")
@@ -86,7 +87,7 @@ class Core:
         self.journal = journal if self.directory is not None else None
         self.routes = routes_of(sinks)
         self.limit, self.recorder, self.strict, self.writer = limit, recorder, strict, writer
-        self.config = config
+        self.config, self.switch_interval = config, switch_interval
         self.board = DueBoard(self.routes, limit, journal.limit if journal else None, self.journal is not None)
         self._place_routes()
         self.quota = quota or memory.default_quota()
@@ -199,6 +200,7 @@ class Core:
         waiter: asyncio.Future[None] = loop.create_future()
         with self.producer.lock:
             self._room_waiters.append((loop, waiter))
+            self.producer.send(Pressure())
         # Room may have come between the refusal and this; look again soon, whatever is signalled.
         try:
             await asyncio.wait_for(waiter, 0.05)

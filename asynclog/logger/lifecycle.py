@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
@@ -34,6 +35,7 @@ from asynclog.sink import RunInfo
 
 _log = logging.getLogger("asynclog")
 _RESTARTS: Final = 3
+_QUEUE_BYTES: Final = 64 << 20
 _RESTART_WINDOW_S: Final = 60.0
 _live: "weakref.WeakSet[Lifecycle]" = weakref.WeakSet()
 
@@ -50,13 +52,13 @@ class Lifecycle:
         self._recorder: Link | None = None
         self._local: Link | None = None
         self._engine_threads: list[tuple[threading.Thread, EngineLoop]] = []
-        self._deaths: list[tuple[float, int]] = []
+        self._deaths: list[tuple[float, int, bool]] = []
         self._processes: list[launch.RecorderProcess] = []
         self.local_runners: list[SinkRunner] = []
         self._serving: list[asyncio.Task[None]] = []
         self._tickets = 0
         self._settings: EngineSettings | None = None
-        self._failure: str | None = None
+        self._switch_interval_before: float | None = None
 
     # -- the beginning ----------------------------------------------------------------------------------------------
 
@@ -69,6 +71,7 @@ class Lifecycle:
                 return
             run = self._open_run()
             core.start_clock()
+            self._share_gil()
             core.owner = threading.get_ident()
             core.producer.pool.prewarm()
             self._settings = self._describe(run)
@@ -81,6 +84,14 @@ class Lifecycle:
                 raise
             core.state = "open"
             _live.add(self)
+
+    def _share_gil(self) -> None:
+        """With sinks or the engine in threads of this process the loop would wait up to 5 ms for its turn."""
+        core = self.core
+        in_threads = core.recorder == "thread" or bool(core.local_routes)
+        if core.switch_interval is not None and in_threads and sys.getswitchinterval() > core.switch_interval:
+            self._switch_interval_before = sys.getswitchinterval()
+            sys.setswitchinterval(core.switch_interval)
 
     def _open_run(self) -> RunInfo:
         core = self.core
@@ -118,6 +129,7 @@ class Lifecycle:
             began_ns=core.now(),
             pid=os.getpid(),
             host=core.host(),
+            queue_bytes=min(_QUEUE_BYTES, core.quota // 4),
         )
 
     def _start_engines(self) -> None:
@@ -209,12 +221,12 @@ class Lifecycle:
             core.producer.disconnect(link)
         if link.finished or core.state in ("closed", "forked") or link is not self._recorder:
             return
-        if self._processes:
-            self._processes[-1].join(1.0)
+        crashed = self._processes[-1].crashed() if self._processes else True
         now = time.monotonic()
         self._deaths = [one for one in self._deaths if now - one[0] < _RESTART_WINDOW_S]
-        twice = bool(self._deaths) and self._deaths[-1][1] == link.acked
-        self._deaths.append((now, link.acked))
+        # Somebody's kill says nothing about the record that was being taken; two crashes at the same one do.
+        twice = crashed and (link.acked in (acked for _, acked, bad in self._deaths if bad))
+        self._deaths.append((now, link.acked, crashed))
         assert self._settings is not None
         with core.producer.lock:
             settings = _altered(
@@ -326,6 +338,8 @@ class Lifecycle:
     def _let_go(self) -> None:
         core = self.core
         core.stop_copier()
+        if self._switch_interval_before is not None:
+            sys.setswitchinterval(self._switch_interval_before)
         if self._thread is not None and self._thread.is_alive():
             self._thread.stop()
             self._thread.join(2.0)

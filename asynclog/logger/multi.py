@@ -75,7 +75,9 @@ class MultiLogger(Collector):
     journal: how the run is kept on disk. slabs: bytes of shared memory at most; default min(1 GiB, cgroup limit / 8).
     recorder: "process" (survives this process), or "thread". config: settings of the run, recorded once.
     resume: "allow" (an existing run goes on as the next epoch), "must", or "never". strict: bad values raise InvalidValue
-    instead of being counted and recorded as an event. writer: this process's name within the run.
+    instead of being counted and recorded as an event. writer: this process's name within the run. switch_interval: seconds
+    between threads' turns at the GIL while sinks or the engine live in threads of this process (it is the interpreter's, so
+    it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it alone.
 
     Use it under ``async with`` (or ``with``). It opens on first use; opening raises RunUnwritable, RunInUse, RunNotFound.
     Raises InvalidConfiguration.
@@ -94,11 +96,23 @@ class MultiLogger(Collector):
         resume: Literal["allow", "must", "never"] = "allow",
         strict: bool = False,
         writer: str | None = None,
+        switch_interval: float | None = 0.0005,
     ) -> None:
         if resume not in ("allow", "must", "never"):
             raise InvalidConfiguration(f"resume: expected 'allow', 'must' or 'never', got {resume!r}")
         chosen = writer if writer is not None else _default_writer()
-        core = Core(run, list(sinks), limit, journal or Journal(), slabs, recorder, config, strict=strict, writer=chosen)
+        core = Core(
+            run,
+            list(sinks),
+            limit,
+            journal or Journal(),
+            slabs,
+            recorder,
+            config,
+            strict=strict,
+            writer=chosen,
+            switch_interval=switch_interval,
+        )
         super().__init__(core, "")
         self._lifecycle = Lifecycle(core, resume)
         core.open_off_loop = self._open_off_loop

@@ -3,12 +3,16 @@
 Fast because it works in the array's own precision and counts with one ``bincount``: a million float32 in about 3 ms.
 """
 
+from math import ldexp, sqrt
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 BINS: Final = 512
+# Between these a float32 range keeps its differences and its scale finite; others are counted in float64.
+_NARROW: Final = 1e-30
+_WIDE: Final = 1e37
 _CHUNK: Final = 1 << 16  # values at a time: two float arrays of it stay in the second-level cache
 
 
@@ -42,16 +46,27 @@ def counted(data: NDArray[Any], bins: int = BINS) -> Counted:
     counts = np.zeros(bins, np.int64)
     mean = std = float("nan")
     if flat.size:
-        mean = float(flat.mean(dtype=np.float64))
+        shift = _shift(low, high)
+        if shift or (flat.dtype == np.float32 and high > low and not _NARROW < high - low < _WIDE):
+            flat = np.ldexp(flat.astype(np.float64), shift)
+        bottom, top = ldexp(low, shift), ldexp(high, shift)
+        mean = min(max(float(flat.mean(dtype=np.float64)), bottom), top)
         total = 0.0
-        width = (high - low) / bins
-        scale = 0.0 if width == 0 or not np.isfinite(width) else 1.0 / width
+        scale = bins / (top - bottom) if top > bottom else 0.0
         for start in range(0, flat.size, _CHUNK):
             part = flat[start : start + _CHUNK]
             centred = part.astype(np.float64) - mean
             total += float(centred @ centred)
-            places = ((part - flat.dtype.type(low)) * flat.dtype.type(scale)).astype(np.int32)
+            places = ((part - flat.dtype.type(bottom)) * flat.dtype.type(scale)).astype(np.int32)
             np.clip(places, 0, bins - 1, out=places)
             counts += np.bincount(places, minlength=bins)
-        std = float(np.sqrt(total / flat.size))
+        std = ldexp(min(sqrt(total / flat.size), max(abs(bottom), abs(top))), -shift)
+        mean = ldexp(mean, -shift)
     return Counted(counts, low, high, int(data.size), mean, std, nans, below, above)
+
+
+def _shift(low: float, high: float) -> int:
+    """The power of two that brings extreme numbers to where their squares neither overflow nor vanish; exact, and undone."""
+    if max(abs(low), abs(high)) > 1e150:
+        return -600
+    return 600 if 0 < high - low < 1e-150 else 0

@@ -8,6 +8,7 @@ import fcntl
 import mmap
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,8 @@ from asynclog.errors import NoRoom
 
 _F_ADD_SEALS: Final = 1033  # linux/fcntl.h; the fcntl module has it from 3.14 on
 _F_SEAL_SHRINK: Final = 0x0002
-_DEFAULT_QUOTA: Final = 1 << 30
+LARGEST_DEFAULT_QUOTA: Final = 1 << 30
+_CGROUP_LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 HAS_MEMFD: Final = hasattr(os, "memfd_create")
 
 
@@ -73,11 +75,11 @@ def _unlinked_shm() -> int:
     return fd
 
 
-def default_quota() -> int:
+def default_quota(limits: Sequence[Path] = _CGROUP_LIMITS) -> int:
     """min(1 GiB, an eighth of the cgroup's limit), in bytes."""
-    for path in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+    for path in limits:
         if path.exists():
             text = path.read_text().strip()
             if text.isdigit():
-                return min(_DEFAULT_QUOTA, int(text) // 8)
-    return _DEFAULT_QUOTA
+                return min(LARGEST_DEFAULT_QUOTA, int(text) // 8)
+    return LARGEST_DEFAULT_QUOTA

@@ -159,6 +159,8 @@ class Batch:
         """Grouped by write: the records that share a time."""
         for time, group in groupby(self._timed(), lambda one: one[0]):
             events = list(chain.from_iterable(events for _, events in group))
+            if not events:
+                continue  # rows of a schema without columns
             yield Write(events[0].state, time, events)
 
     @cached_property

@@ -29,7 +29,7 @@ def compressed(frame: Frame) -> Frame:
     """The frame with its payload compressed, or the frame itself where that saves nothing."""
     import zstandard
 
-    if len(frame.payload) < _SMALLEST:
+    if len(frame.payload) < _SMALLEST or frame.flags & Flag.ZSTD:
         return frame
     flags, payload = Flag.ZSTD, frame.payload
     if frame.kind == Kind.ROWS and frame.count:
@@ -61,6 +61,9 @@ def raw_payload(frame: Frame) -> memoryview:
     if frame.raw_length > MAX_PAYLOAD_BYTES:
         raise DamagedFrame(f"claims {frame.raw_length} bytes uncompressed")
     try:
+        # zstd takes the memory that its own header asks for, whatever limit it is given: ask first.
+        if zstandard.frame_content_size(frame.payload) not in (-1, frame.raw_length):
+            raise DamagedFrame(f"zstd promises other than {frame.raw_length} bytes")
         raw = zstandard.ZstdDecompressor().decompress(frame.payload, max_output_size=frame.raw_length)
     except zstandard.ZstdError as error:
         raise DamagedFrame(f"zstd: {error}") from error

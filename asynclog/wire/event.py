@@ -84,12 +84,12 @@ def array_specs(meta: Mapping[str, Any]) -> list[ArraySpec]:
             ArraySpec(str(name), np.dtype(str(dtype)).str, tuple(int(length) for length in shape))
             for name, dtype, shape in meta.get("arrays", ())
         ]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, SyntaxError) as error:  # numpy parses a dtype's text as Python
         raise DamagedFrame(f"not a list of arrays: {error}") from error
     if len(found) > _MOST_ARRAYS or any(len(one.shape) > _MOST_DIMENSIONS or min(one.shape, default=0) < 0 for one in found):
         raise DamagedFrame("more arrays or dimensions than a value has")
-    if any(np.dtype(one.dtype).hasobject for one in found):
-        raise DamagedFrame("arrays of objects are never read")
+    if any(np.dtype(one.dtype).hasobject or not np.dtype(one.dtype).itemsize for one in found):
+        raise DamagedFrame("arrays of objects, or of items without bytes, are never read")
     return found
 
 
@@ -111,12 +111,14 @@ def read_event(frame: Frame, payload: "memoryview | None" = None) -> Event:
     offsets = payload_offsets(specs)
     if offsets[-1] > len(data):
         raise DamagedFrame(f"arrays of {offsets[-1]} bytes in a payload of {len(data)}")
-    arrays = {
-        one.name: np.frombuffer(data, np.dtype(one.dtype), one.nbytes // np.dtype(one.dtype).itemsize, at).reshape(one.shape)
-        for one, at in zip(specs, offsets, strict=False)
-    }
     params = meta.get("params", {})
     try:
+        arrays = {
+            one.name: np.frombuffer(data, np.dtype(one.dtype), one.nbytes // np.dtype(one.dtype).itemsize, at).reshape(
+                one.shape
+            )
+            for one, at in zip(specs, offsets, strict=False)
+        }
         if _PACKED in arrays:
             params = msgpack.unpackb(arrays.pop(_PACKED).tobytes(), raw=False, strict_map_key=False, max_ext_len=0)
         kind = str(meta["kind"])
@@ -129,12 +131,12 @@ def read_event(frame: Frame, payload: "memoryview | None" = None) -> Event:
             int(meta["step"]),
             int(meta.get("epoch", 0)),
             frame.time,
-            meta.get("axes", {}),
+            dict(meta.get("axes", {})),
             value,
             str(meta.get("level", "batch")),
             meta.get("elapsed"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise DamagedFrame(f"not an event: {error!r}") from error
 
 

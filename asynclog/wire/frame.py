@@ -53,7 +53,7 @@ def unpack_meta(data: Buffer) -> dict[str, Any]:
             max_map_len=1 << 16,
             max_ext_len=0,
         )
-    except (ValueError, msgpack.UnpackException) as error:
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise DamagedFrame(f"meta is not msgpack: {error}") from error
     if not isinstance(found, dict):
         raise DamagedFrame(f"meta is a {type(found).__name__}, not a map")

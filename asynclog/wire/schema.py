@@ -142,9 +142,11 @@ class SchemaBook:
             self.series.update(zip(numbers, series, strict=True))
             return
         meta = frame.meta
-        axes = tuple(str(name) for name in meta.get("axes", ()))
+        axes = meta.get("axes", [])
+        if not isinstance(axes, list):
+            raise DamagedFrame(f"axes are a {type(axes).__name__}, not a list")
         self.schemas[frame.schema] = Schema(
-            frame.schema, series, due=bool(meta.get("due")), elapsed=bool(meta.get("elapsed")), axes=axes
+            frame.schema, series, due=bool(meta.get("due")), elapsed=bool(meta.get("elapsed")), axes=tuple(map(str, axes))
         )
 
     def schema_of(self, frame: Frame) -> Schema:

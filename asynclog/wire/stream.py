@@ -8,6 +8,7 @@ from typing import Final
 
 from asynclog.errors import DamagedFrame
 from asynclog.sink import Event
+from asynclog.wire.absence import Absence
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.codec import raw_payload
 from asynclog.wire.event import due_mask, read_event
@@ -16,7 +17,9 @@ from asynclog.wire.layout import NUMBERED, Kind
 from asynclog.wire.schema import SchemaBook, Series, sparse_records
 
 ALL_ROUTES: Final = -1
-_MOST_ABSENT: Final = 1 << 22  # a forged seq must not fill memory
+# What meta of a wrong shape raises where it is used: a good checksum only says that this is what was written.
+MALFORMED: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+_LONGEST_LEAP: Final = 1 << 22  # a forged seq must not make everything behind it look like a repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,26 @@ class StreamDecoder:
     footer: Frame | None = None
     heartbeat_ns: int = 0
     gaps: list[Frame] = field(default_factory=list)
-    _absent: set[int] = field(default_factory=set)
+    _absent: Absence = field(default_factory=Absence)
     _parts: dict[int, Buffer] = field(default_factory=dict)
 
     def feed(self, frame: Frame) -> Record | None:
         """The record of a numbered frame, or None for one that only informs. Raises DamagedFrame, having counted its seq."""
+        try:
+            return self._fed(frame)
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+            # A checksum says that the bytes are what somebody wrote, not that they were written by us.
+            raise error if isinstance(error, DamagedFrame) else DamagedFrame(f"not a record: {error!r}") from error
+
+    def _fed(self, frame: Frame) -> Record | None:
+        try:
+            return self._feed(frame)
+        except DamagedFrame:
+            raise
+        except MALFORMED as error:
+            raise DamagedFrame(f"not what its kind says: {error!r}") from error
+
+    def _feed(self, frame: Frame) -> Record | None:
         if frame.kind not in NUMBERED:
             self._take_note(frame)
             return None
@@ -69,19 +87,16 @@ class StreamDecoder:
 
     @property
     def missing(self) -> int:
-        return 0 if self.filtered else len(self._absent)
+        return 0 if self.filtered else self._absent.count
 
     def _is_new(self, seq: int) -> bool:
         if seq > self.last_seq:
-            if seq - self.last_seq > _MOST_ABSENT:
+            if seq - self.last_seq > _LONGEST_LEAP:
                 raise DamagedFrame(f"seq {seq} after {self.last_seq}")
-            self._absent.update(range(self.last_seq + 1, seq))
+            self._absent.add(self.last_seq + 1, seq)
             self.last_seq = seq
             return True
-        if seq in self._absent:
-            self._absent.discard(seq)
-            return True
-        return False
+        return self._absent.take(seq)
 
     def _take_note(self, frame: Frame) -> None:
         if frame.kind == Kind.SCHEMA:
@@ -111,6 +126,7 @@ class StreamDecoder:
         if any(part is None for part in parts):
             raise DamagedFrame("an array of which a part is missing")
         joined = memoryview(b"".join(part for part in parts if part is not None)) if parts else None
+        self._parts.clear()  # parts directly precede their event: what is left belongs to none
         event = read_event(frame, joined)
         return Record(frame, Events([event]), due_mask(frame), 1)
 
