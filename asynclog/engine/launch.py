@@ -10,13 +10,16 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from asynclog.engine.loop import EngineLoop
 from asynclog.engine.settings import EngineSettings
-from asynclog.errors import InvalidConfiguration, RecorderError
+from asynclog.engine.travel import pickled
+from asynclog.errors import RecorderError
 from asynclog.link.channel import LocalChannel, SocketChannel
 from asynclog.shm.memory import create_shared
+
+if TYPE_CHECKING:
+    from asynclog.engine.loop import EngineLoop
 
 
 @dataclass
@@ -42,27 +45,6 @@ class RecorderProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-def pickled(settings: EngineSettings) -> bytes:
-    """The settings as they travel. Raises InvalidConfiguration, naming the sink that can't travel and the way out."""
-    try:
-        return pickle.dumps(settings)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        for route in settings.routes:
-            check_picklable(route.name, route.sink)
-        raise InvalidConfiguration(f"these settings can't go to the recorder process: {error}") from error
-
-
-def check_picklable(name: str, sink: Any) -> None:
-    """Raises InvalidConfiguration if a sink can't be sent to another process."""
-    advice = "put it in a module that can be imported, or give its Route place='thread'"
-    if type(sink).__module__ == "__main__":
-        raise InvalidConfiguration(f"sink {name!r}: a class of __main__ can't go to the recorder process; {advice}")
-    try:
-        pickle.dumps(sink)
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise InvalidConfiguration(f"sink {name!r} can't go to the recorder process ({error}); {advice}") from error
 
 
 def start_process(settings: EngineSettings, lock_fd: int) -> "tuple[RecorderProcess, SocketChannel]":
@@ -108,6 +90,9 @@ def _output(directory: Path | None) -> int:
 
 def start_thread(settings: EngineSettings) -> "tuple[threading.Thread, EngineLoop, LocalChannel]":
     """Start an engine in a daemon thread of this process, over memory that threads share."""
+    # A training process whose recorder is a process never needs these.
+    from asynclog.engine.loop import EngineLoop
+
     here, there = LocalChannel.pair()
     loop = EngineLoop(settings, there)
     thread = threading.Thread(target=loop.run, args=(0,), name="asynclog-engine", daemon=True)

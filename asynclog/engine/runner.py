@@ -11,10 +11,12 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, Final
 
 from asynclog.engine.cursor import Cursor, CursorFile
 from asynclog.engine.feed import Delivery, Feed, JournalFeed
+from asynclog.engine.settings import EngineSettings
 from asynclog.flow.retry import Retry, Verdict
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
@@ -84,6 +86,10 @@ class SinkRunner:
         if isinstance(self.feed, JournalFeed):
             counted.offered += max(0, self._total_events() - self.feed.events)
         return counted.as_dict() | {"state": self.state, "error": self.error, "place": self.route.place}
+
+    @property
+    def reads_journal(self) -> bool:
+        return isinstance(self.feed, JournalFeed)
 
     # -- in the runner's own task -----------------------------------------------------------------------------------
 
@@ -229,3 +235,21 @@ class SinkRunner:
 
     def __repr__(self) -> str:
         return f"<SinkRunner {self.route.name}: {self.state}, {self.counters.as_dict()}>"
+
+
+def journal_runner(route: Route, settings: EngineSettings, on_trouble: Trouble, total_events: Callable[[], int]) -> SinkRunner:
+    """A runner in the training process: it reads the journal that the recorder writes. Not started yet."""
+    run = settings.run
+    assert settings.stream is not None
+    assert run.directory is not None
+    file = None if route.ephemeral else CursorFile(run.directory, route.name, run.writer)
+    cursor = None if file is None else file.load()
+    return SinkRunner(
+        route,
+        JournalFeed(route, settings.stream, run.writer, run.epoch, cursor),
+        run if cursor is None else replace(run, resumed=True),
+        cursor_file=file,
+        counters=Counters() if cursor is None else cursor.counters,
+        on_trouble=on_trouble,
+        total_events=total_events,
+    )

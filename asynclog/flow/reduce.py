@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from asynclog.errors import InvalidValue
-from asynclog.wire.schema import REDUCTIONS
+from asynclog.wire.layout import REDUCTIONS
 
 Number = float | int
 

@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 from time import monotonic_ns
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.errors import InvalidValue, LoggerClosed, WouldBlock
 from asynclog.flow.reduce import checked
-from asynclog.logger.core import Core
 from asynclog.logger.pending import Further, Logged, Taken
-from asynclog.logger.writing import Writing
-from asynclog.shm.rows import Block
 from asynclog.state import State, plain_context
+
+if TYPE_CHECKING:
+    from asynclog.logger.core import Core
+    from asynclog.shm.rows import Block
 
 BARE: Final = plain_context("train", 0, "batch")
 """The context of a bare step."""
@@ -35,7 +36,7 @@ NO_BLOCK: Final[Any] = _NoBlock()
 class Collector:
     """Pending values under a namespace, and the writing of them."""
 
-    def __init__(self, core: Core, namespace: str) -> None:
+    def __init__(self, core: "Core", namespace: str) -> None:
         self._core = core
         self._namespace = namespace
         self._pending: dict[str, Any] = {}
@@ -178,7 +179,7 @@ class Collector:
             return
         try:
             core.check_open()
-            writing = Writing(core, taken, as_state(state), owner=get_ident() == core.owner)
+            writing = core.begin(taken, as_state(state), owner=get_ident() == core.owner)
         except (LoggerClosed, InvalidValue):
             core.producer.counts.discarded += len(taken)
             raise
@@ -196,7 +197,7 @@ class Collector:
             return
         try:
             core.check_open()
-            writing = Writing(core, taken, as_state(state), owner=get_ident() == core.owner)
+            writing = core.begin(taken, as_state(state), owner=get_ident() == core.owner)
             self._settle_block(writing.run_nowait(), taken)
         except WouldBlock:
             self._further.put_back(taken, self._pending, self._namespace)
@@ -206,7 +207,7 @@ class Collector:
             core.producer.counts.discarded += len(taken)
             raise
 
-    def _settle_block(self, block: Block | None, taken: Taken) -> None:
+    def _settle_block(self, block: "Block | None", taken: Taken) -> None:
         """Let the hot path go on with a block, if this write was of the plain kind it can do."""
         plain = block is not None and not self._children and not taken.values and taken.numbers[0][0] == self._namespace
         self._block = block if plain and not len(self._further) else NO_BLOCK  # type: ignore[assignment]

@@ -15,8 +15,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from asynclog.engine.launch import RecorderProcess, check_picklable
 from asynclog.engine.settings import Journal
+from asynclog.engine.travel import check_picklable
 from asynclog.errors import InvalidConfiguration, InvalidValue, LoggerClosed, SinkError
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
@@ -24,14 +24,16 @@ from asynclog.link.messages import Finished, Flushed, Message, Pressure, Ready, 
 from asynclog.link.producer import Link, Producer
 from asynclog.logger.due import DueBoard
 from asynclog.logger.numbers import NumberWriter
+from asynclog.logger.pending import Taken
+from asynclog.logger.writing import YIELD_NS, Writing
 from asynclog.shm import memory
 from asynclog.shm.rows import NEVER
 from asynclog.sink import Sink
+from asynclog.state import State
 
 _log = logging.getLogger("asynclog")
 _MOST_COMPLAINTS: Final = 100
 _SMALLEST_QUOTA: Final = 16 << 20
-YIELD_NS: Final = 5_000_000
 
 
 async def _not_open() -> None:
@@ -108,7 +110,6 @@ class Core:
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []
         self.listeners: list[Callable[[Link, Message], None]] = []
-        self.process: RecorderProcess | None = None
         self.open_off_loop: Callable[[], Awaitable[None]] = _not_open
         self.open_here: Callable[[], None] = lambda: None
         self._breathed_ns = 0
@@ -191,6 +192,10 @@ class Core:
     def stop_copier(self) -> None:
         if self._copier is not None:
             self._copier.shutdown(wait=True)
+
+    def begin(self, taken: Taken, state: State, *, owner: bool) -> Writing:
+        """A write of what was taken. owner: by the thread whose blocks the hot path uses."""
+        return Writing(self, taken, state, owner=owner)
 
     # -- room -------------------------------------------------------------------------------------------------------
 

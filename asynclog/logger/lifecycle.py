@@ -15,23 +15,22 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from asynclog.engine import launch
-from asynclog.engine.cursor import CursorFile
-from asynclog.engine.feed import JournalFeed
-from asynclog.engine.loop import EngineLoop
 from asynclog.engine.rundir import Claim, claim_epoch, open_run
-from asynclog.engine.runner import SinkRunner
 from asynclog.engine.settings import EngineSettings
 from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.flow.route import Route
-from asynclog.flow.select import Counters
 from asynclog.link.messages import Ack, Finished, Flush, Flushed
 from asynclog.link.producer import Link
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
 from asynclog.sink import RunInfo
+
+if TYPE_CHECKING:
+    from asynclog.engine.launch import RecorderProcess
+    from asynclog.engine.loop import EngineLoop
+    from asynclog.engine.runner import SinkRunner
 
 _log = logging.getLogger("asynclog")
 _RESTARTS: Final = 3
@@ -53,7 +52,7 @@ class Lifecycle:
         self._local: Link | None = None
         self._engine_threads: list[tuple[threading.Thread, EngineLoop]] = []
         self._deaths: list[tuple[float, int, bool]] = []
-        self._processes: list[launch.RecorderProcess] = []
+        self._processes: list[RecorderProcess] = []
         self.local_runners: list[SinkRunner] = []
         self._serving: list[asyncio.Task[None]] = []
         self._tickets = 0
@@ -154,36 +153,27 @@ class Lifecycle:
             self._start_engine_thread(self._recorder, settings)
             return
         lock_fd = -1 if self._claim is None else self._claim.lock_fd
-        process, channel = launch.start_process(settings, lock_fd)
+        from asynclog.engine.launch import start_process
+
+        process, channel = start_process(settings, lock_fd)
         self._processes.append(process)
-        core.process = process
         with core.producer.lock:
             core.producer.connect(self._recorder, channel)
 
-    def _start_engine_thread(self, link: Link, settings: EngineSettings) -> EngineLoop:
-        thread, loop, channel = launch.start_thread(settings)
+    def _start_engine_thread(self, link: Link, settings: EngineSettings) -> "EngineLoop":
+        from asynclog.engine.launch import start_thread
+
+        thread, loop, channel = start_thread(settings)
         self._engine_threads.append((thread, loop))
         with self.core.producer.lock:
             self.core.producer.connect(link, channel)
         return loop
 
-    def _journal_runner(self, route: Route) -> SinkRunner:
-        settings = self._settings
-        assert settings is not None
-        assert settings.stream is not None
-        assert settings.run.directory is not None
-        file = None if route.ephemeral else CursorFile(settings.run.directory, route.name, settings.run.writer)
-        cursor = None if file is None else file.load()
-        run = settings.run if cursor is None else _altered(settings.run, resumed=True)
-        runner = SinkRunner(
-            route,
-            JournalFeed(route, settings.stream, run.writer, run.epoch, cursor),
-            run,
-            cursor_file=file,
-            counters=Counters() if cursor is None else cursor.counters,
-            on_trouble=self.core.trouble,
-            total_events=self._journaled_events,
-        )
+    def _journal_runner(self, route: Route) -> "SinkRunner":
+        from asynclog.engine.runner import journal_runner
+
+        assert self._settings is not None
+        runner = journal_runner(route, self._settings, self.core.trouble, self._journaled_events)
         if route.place == "thread":
             runner.start_thread()
         return runner
@@ -271,13 +261,13 @@ class Lifecycle:
         return done
 
     def _flush_local(self, seq: int, pending: dict[str, int], done: "Future[dict[str, int]]") -> None:
-        runners = [one for one in self.local_runners if isinstance(one.feed, JournalFeed)]
+        runners = [one for one in self.local_runners if one.reads_journal]
         left = {one.route.name for one in runners}
         if not runners:
             done.set_result(pending)
             return
 
-        def reached(runner: SinkRunner) -> None:
+        def reached(runner: "SinkRunner") -> None:
             left.discard(runner.route.name)
             pending[runner.route.name] = runner.statistics()["pending"]
             if not left and not done.done():
@@ -303,6 +293,11 @@ class Lifecycle:
         """Whether every engine and every local sink has finished."""
         links = [one for one in (self._recorder, self._local) if one is not None]
         return all(one.finished for one in links) and all(one.ended.is_set() for one in self.local_runners)
+
+    def wait_until_ended(self, deadline: float) -> None:
+        """Wait in this thread, in short naps, but not beyond ``deadline`` (monotonic)."""
+        while not self.ended() and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     @property
     def patience_s(self) -> float:
@@ -367,7 +362,7 @@ class Lifecycle:
         return {**report, "pid": pid, "deaths": 0 if self._recorder is None else self._recorder.deaths}
 
 
-def _ignoring_result(reached: Callable[[SinkRunner], None], runner: SinkRunner, _: "Future[None]") -> None:
+def _ignoring_result(reached: "Callable[[SinkRunner], None]", runner: "SinkRunner", _: "Future[None]") -> None:
     reached(runner)
 
 
@@ -377,15 +372,6 @@ def _altered(settings: Any, **changes: Any) -> Any:
 
 def _rank() -> int:
     return int(os.environ.get("RANK", "0"))
-
-
-def wait_until(condition: Callable[[], bool], deadline: float) -> bool:
-    """Wait in this thread, in short naps, until a condition holds; False if ``deadline`` (monotonic) came first."""
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 @atexit.register

@@ -5,19 +5,19 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from asynclog.engine.settings import Journal
 from asynclog.errors import InvalidConfiguration, InvalidValue
-from asynclog.flow.limit import RateLimit
-from asynclog.flow.route import Route
 from asynclog.logger.collect import Collector, as_state
-from asynclog.logger.core import Core
-from asynclog.logger.lifecycle import Lifecycle, wait_until
-from asynclog.logger.report import statistics
-from asynclog.logger.row import RowHandle
-from asynclog.sink import Sink
 from asynclog.state import State
+
+if TYPE_CHECKING:
+    from asynclog.engine.settings import Journal
+    from asynclog.flow.limit import RateLimit
+    from asynclog.flow.route import Route
+    from asynclog.logger.core import Core
+    from asynclog.logger.row import RowHandle
+    from asynclog.sink import Sink
 
 
 class ChildLogger(Collector):
@@ -88,8 +88,8 @@ class MultiLogger(Collector):
         run: "str | os.PathLike[str] | None" = None,
         *,
         sinks: "Iterable[Sink | Route]" = (),
-        limit: RateLimit | None = None,
-        journal: Journal | None = None,
+        limit: "RateLimit | None" = None,
+        journal: "Journal | None" = None,
         slabs: int | None = None,
         recorder: Literal["process", "thread"] = "process",
         config: Mapping[str, Any] | None = None,
@@ -100,6 +100,11 @@ class MultiLogger(Collector):
     ) -> None:
         if resume not in ("allow", "must", "never"):
             raise InvalidConfiguration(f"resume: expected 'allow', 'must' or 'never', got {resume!r}")
+        # What does the work loads with the first logger, so that importing the package costs next to nothing.
+        from asynclog.engine.settings import Journal
+        from asynclog.logger.core import Core
+        from asynclog.logger.lifecycle import Lifecycle
+
         chosen = writer if writer is not None else _default_writer()
         core = Core(
             run,
@@ -190,7 +195,7 @@ class MultiLogger(Collector):
         if self._config_waits and self._core.state == "open":
             self.write_nowait(State(0, level="fit"))
         lifecycle.begin_end(*_status_of(error))
-        wait_until(lifecycle.ended, time.monotonic() + (lifecycle.patience_s if deadline is None else deadline))
+        lifecycle.wait_until_ended(time.monotonic() + (lifecycle.patience_s if deadline is None else deadline))
         _report(lifecycle.finish(), error)
 
     def _may_end(self) -> bool:
@@ -214,7 +219,7 @@ class MultiLogger(Collector):
         state when the body ends."""
         return Entry(self, as_state(state))
 
-    def row(self, *keys: str, namespace: str | None = None, phase: Literal["train", "valid", "test"] = "train") -> RowHandle:
+    def row(self, *keys: str, namespace: str | None = None, phase: Literal["train", "valid", "test"] = "train") -> "RowHandle":
         """A handle for a fixed set of numbers: ``row(step, v0, v1, …)`` records them at once. The cheapest way there is.
 
         Numbers alone; for one thread at a time. Raises InvalidValue for no keys or repeated ones.
@@ -223,6 +228,8 @@ class MultiLogger(Collector):
             raise InvalidValue(kind="row", expected="different keys, at least one", got=repr(keys))
         if self._core.state == "new":
             self._open_here()
+        from asynclog.logger.row import RowHandle
+
         return RowHandle(self._core, keys, self._full(namespace), phase)
 
     def statistics(self) -> dict[str, Any]:
@@ -230,6 +237,8 @@ class MultiLogger(Collector):
 
         Per route: offered == delivered + rejected + dropped + not_due + filtered + folded + pending, in events.
         """
+        from asynclog.logger.report import statistics
+
         return statistics(self._core, self._lifecycle)
 
     # -- copies of it -----------------------------------------------------------------------------------------------
@@ -242,8 +251,8 @@ class MultiLogger(Collector):
 
 def _reopened(
     run: "os.PathLike[str] | None",
-    limit: RateLimit | None,
-    journal: Journal | None,
+    limit: "RateLimit | None",
+    journal: "Journal | None",
     quota: int,
     strict: bool,
     writer: str,
@@ -252,7 +261,7 @@ def _reopened(
     return MultiLogger(run, limit=limit, journal=journal, slabs=quota, strict=strict, writer=own)
 
 
-def _child_of(parent: Collector, core: Core, namespace: str) -> ChildLogger:
+def _child_of(parent: Collector, core: "Core", namespace: str) -> ChildLogger:
     child = ChildLogger(core, parent._full(namespace))
     parent._children = (*parent._children, child)
     parent._forget_block()

@@ -11,13 +11,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import get_ident
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from asynclog.errors import AsynclogError, InvalidValue, NoRoom, WouldBlock
 from asynclog.logger.capture import number, on_device, value_of
-from asynclog.logger.core import YIELD_NS, Core
 from asynclog.logger.due import Decision
 from asynclog.logger.pending import Logged, Taken
 from asynclog.shm.rows import Block
@@ -27,7 +26,11 @@ from asynclog.values import Text, Value
 from asynclog.wire.event import ArraySpec, event_meta, payload_offsets, split
 from asynclog.wire.frame import pack_meta
 
+if TYPE_CHECKING:
+    from asynclog.logger.core import Core
+
 CHEAP: Final = frozenset({"string", "config"})
+YIELD_NS: Final = 5_000_000
 INLINE_COPY_BYTES: Final = 1 << 20
 """Arrays up to this are copied on the loop (0.1 ms); a thread's round trip costs as much."""
 
@@ -46,7 +49,7 @@ class Snapshot(NamedTuple):
 class Writing:
     """A write in progress. ``core`` is the logger's shared part."""
 
-    def __init__(self, core: Core, taken: Taken, state: State, *, owner: bool) -> None:
+    def __init__(self, core: "Core", taken: Taken, state: State, *, owner: bool) -> None:
         self._core, self._taken, self._state = core, taken, state
         self._owner: Any = core.owner if owner else ("foreign", get_ident())
         self._began = time.monotonic_ns()

@@ -30,9 +30,9 @@ class _Fault:
 class FaultyFiles(Files):
     """The real files, until something was arranged.
 
-    room: bytes that may be written before the disk is full; truncating gives bytes back. A write that fits in part is short,
-    one that doesn't fit at all is ENOSPC. longest_write: bytes that one call takes at the most. ``calls``: how often each call
-    was made. May be used from several threads, as a journal does.
+    room: bytes that may be written before the disk is full; truncating gives bytes back. A write that fits in part is
+    short, one that doesn't fit at all is ENOSPC. longest_write: bytes that one call takes at the most. ``calls``: how often
+    each call was made. May be used from several threads, as a journal does.
     """
 
     def __init__(self, *, room: int | None = None, longest_write: int | None = None) -> None:

@@ -1,10 +1,9 @@
 """Every constant of the frame, and the one place that knows its offsets. docs/reference/format.md is the specification."""
 
 from enum import IntEnum, IntFlag
+from importlib import import_module
 from struct import Struct
-from typing import Final
-
-import crc32c as _crc32c
+from typing import Any, Final
 
 VERSION: Final = 1
 ALIGNMENT: Final = 64  # a cache line, and what numpy and mmap are happy with
@@ -15,6 +14,8 @@ MAX_META_BYTES: Final = 1 << 20
 MAX_PAYLOAD_BYTES: Final = 1 << 30  # of one frame; larger arrays travel in BLOB parts
 BLOB_PART_BYTES: Final = 64 << 20
 ROW_ALIGNMENT: Final = 8
+REDUCTIONS: Final = ("last", "mean", "sum", "min", "max", "count")
+"""How the numbers of a series fold; a schema stores the index."""
 
 
 class Kind(IntEnum):
@@ -57,12 +58,17 @@ NONCE_BYTES: Final = 8
 
 # Above this size a checksum takes longer than handing the GIL over and back (measured: about 12 µs at 19 GiB/s).
 _RELEASE_GIL_ABOVE: Final = 256 << 10
+_crc32c: Any = None
 
 
 def checksum(data: "bytes | bytearray | memoryview", start: int = 0) -> int:
     """CRC-32C of ``data``, continuing from ``start``."""
+    global _crc32c  # noqa: PLW0603 - loaded once
+    if _crc32c is None:
+        # The package looks itself up in the installed distributions: 10 ms that a training process need not spend.
+        _crc32c = import_module("crc32c").crc32c
     mode = -1 if len(data) <= _RELEASE_GIL_ABOVE else 1
-    return _crc32c.crc32c(data, start, gil_release_mode=mode)
+    return int(_crc32c(data, start, gil_release_mode=mode))
 
 
 def padding(length: int, alignment: int = ALIGNMENT) -> int:

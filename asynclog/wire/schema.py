@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from asynclog.errors import DamagedFrame
 from asynclog.wire.frame import Buffer, Frame, pack_meta
-from asynclog.wire.layout import Kind
+from asynclog.wire.layout import REDUCTIONS, Kind
 
-REDUCTIONS: Final = ("last", "mean", "sum", "min", "max", "count")
 FLOAT: Final = "d"
 INTEGER: Final = "q"
 # A row is at most as wide as a frame; a hostile schema must not make us allocate more than its own bytes justify.
