@@ -47,7 +47,7 @@ class Engine:
         if settings.journal is not None and settings.stream is not None:
             self.journal = JournalWriter(settings.stream, settings, settings.journal, files or Files(), Nonces)
         self._decoder = StreamDecoder(always=settings.always)
-        self._events = 0
+        self._events = 0 if self.journal is None else self.journal.events_before
         self._stalled_at = 0.0
         self.stall: str | None = None
         self._skip = settings.skip >= 0 and settings.skip == settings.position
@@ -183,27 +183,27 @@ class Engine:
             self.journal.learn(frame)
 
     def _put(self, frame: Frame) -> None:
-        if self.journal is not None and not self.journal.add(frame):
-            return
+        fresh = self.journal is None or self.journal.add(frame)
         try:
+            # Also what an earlier recorder wrote: it may be a part of what is still to come.
             record = self._decoder.feed(frame)
         except DamagedFrame as error:
             self._trouble("", f"a record that can't be read back: {error}", False)
             return
-        if record is None:
+        if record is None or not fresh:
             return
         self._events += record.events
         for runner in self.runners:
             if isinstance(runner.feed, MemoryFeed):
-                runner.counters.offered += record.events
-                dropped = runner.feed.offer(record, self.settings.always)
-                runner.counters.dropped += dropped.events
+                runner.feed.offer(record, self.settings.always)
                 runner.notify()
 
     def _leave_out(self, announcement: told.Rows | told.Value) -> None:
         """This record was being taken when two recorders died."""
         reason = "two recorders died while they took this record"
         self._trouble("", f"{reason}: seq {announcement.seq} is left out", False)
+        if announcement.ref is not None:
+            self.consumer.lease(announcement.ref).release()
         if self.journal is not None:
             self.journal.gap(reason, announcement.seq, announcement.seq, 1)
 
@@ -238,7 +238,7 @@ class Engine:
         elif isinstance(message, Pressure):
             for runner in self.runners:
                 if isinstance(runner.feed, MemoryFeed):
-                    runner.counters.dropped += runner.feed.shed(_PRESSURE_SHARE).events
+                    runner.feed.shed(_PRESSURE_SHARE)
 
     def _answer_flushes(self) -> None:
         for entry in list(self._flushes):
@@ -248,7 +248,7 @@ class Engine:
             if not tickets and self.runners:
                 if not self._synced():
                     continue
-                tickets.update({one.route.name: one.flush(self.consumer.next_seq - 1) for one in self.runners})
+                tickets.update({one.route.name: one.flush(self._last_seq(one)) for one in self.runners})
             if all(ticket.done() for ticket in tickets.values()) and (tickets or self._synced()):
                 self._flushes.remove(entry)
                 pending = {one.route.name: one.statistics()["pending"] for one in self.runners}
@@ -256,6 +256,12 @@ class Engine:
             else:
                 for ticket in tickets.values():
                     ticket.add_done_callback(lambda _: self._wake())
+
+    def _last_seq(self, runner: SinkRunner) -> int:
+        """The last record that this runner will ever see of what was taken so far: one that was left out never comes."""
+        if isinstance(runner.feed, MemoryFeed):
+            return runner.feed.last_offered
+        return (self.consumer if self.journal is None else self.journal).next_seq - 1
 
     def _synced(self) -> bool:
         try:

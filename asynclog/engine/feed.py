@@ -83,6 +83,7 @@ class JournalFeed:
         self._following: Chunk | None = None
         self._begin_epoch(self._cursor.epoch)
         self.damaged = 0
+        self.intake = Counters()
         self.events = 0
         """Events of the own epoch in what was committed so far."""
 
@@ -208,7 +209,10 @@ class MemoryFeed:
         self._lock = threading.Lock()
         self._seq = -1
         self._ended = False
-        self._last_offered = -1
+        self._waiting = 0
+        self.last_offered = -1
+        self.intake = Counters()
+        """What came and what had to go, under the lock: another thread counts the rest."""
 
     @property
     def seq(self) -> int:
@@ -220,7 +224,8 @@ class MemoryFeed:
             was_held = self._queue.held
             nbytes = len(record.frame.payload) + 256
             dropped = self._queue.offer((record, always), nbytes, record.events)
-            self._last_offered = record.frame.seq
+            self.last_offered = record.frame.seq
+            self.intake.add(Counters(offered=record.events, dropped=dropped.events))
             held = self._queue.held
         if held and not was_held:
             self._on_hold(True)
@@ -231,7 +236,9 @@ class MemoryFeed:
         with self._lock:
             if self._queue.policy != "drop_oldest":
                 return Dropped()
-            return self._queue.shed(int(self._queue.limit * share))
+            dropped = self._queue.shed(int(self._queue.limit * share))
+            self.intake.dropped += dropped.events
+            return dropped
 
     def end(self) -> None:
         self._ended = True
@@ -239,13 +246,14 @@ class MemoryFeed:
     def next(self) -> Delivery | None:
         gathered = _Gathering()
         with self._lock:
-            waiting = self._queue.peek(1024)
-            last = self._last_offered if not waiting else waiting[-1][0].frame.seq
+            # In one look: what is offered between two would come after the end.
+            waiting, ended = self._queue.peek(1024), self._ended
+            last = self.last_offered if not waiting else waiting[-1][0].frame.seq
         for record, always in waiting:
             gathered.take(self._selector, record, always)
         if not waiting:
-            if self._ended:
-                return Delivery(None, 0, self._selector.end(), 0, self._last_offered, self._epoch, 0, True)
+            if ended:
+                return Delivery(None, 0, self._selector.end(), 0, self.last_offered, self._epoch, 0, True)
             self._seq = max(self._seq, last)
             return None
         batch = None
@@ -258,14 +266,16 @@ class MemoryFeed:
     def commit(self, delivery: Delivery) -> None:
         with self._lock:
             resumed = self._queue.commit()
+        self._waiting = self._selector.waiting
         self._seq = max(self._seq, delivery.seq)
         if resumed:
             self._on_hold(False)
 
     def close(self) -> Counters:
         with self._lock:
-            dropped = self._queue.close()
-        return Counters(dropped=dropped.events)
+            self.intake.dropped += self._queue.close().events
+        # What waited to be folded into a delivery that never came.
+        return Counters(dropped=self._waiting)
 
 
 Feed = JournalFeed | MemoryFeed

@@ -5,6 +5,7 @@ back) and raises JournalStalled, having kept it for the next try. A segment name
 can be read alone. Nobody ever appends to a segment of an earlier recorder: a new one opens the next.
 """
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -15,12 +16,13 @@ import numpy as np
 from asynclog.engine.files import MOST_BUFFERS, Files
 from asynclog.engine.rundir import segment_name, segments
 from asynclog.engine.settings import SYNC_INTERVAL_S, EngineSettings, Journal
-from asynclog.errors import AsynclogError
-from asynclog.wire.codec import compressed
+from asynclog.errors import AsynclogError, DamagedFrame
+from asynclog.wire.codec import compressed, raw_payload
 from asynclog.wire.frame import Buffer, Frame, encode, pack_meta
-from asynclog.wire.layout import NUMBERED, Kind
-from asynclog.wire.schema import SchemaBook, series_frame, sparse_records
-from asynclog.wire.segment import Damage, Scanner
+from asynclog.wire.layout import NUMBERED, Flag, Kind
+from asynclog.wire.schema import SchemaBook, series_frame, sparse_records, unpack_series
+from asynclog.wire.segment import Scanner
+from asynclog.wire.stream import StreamDecoder
 
 INDEX_EVERY_BYTES: Final = 256 << 10
 _INDEX: Final = np.dtype([("offset", "<u8"), ("seq", "<u8"), ("time", "<i8")])
@@ -32,42 +34,54 @@ class JournalStalled(AsynclogError):
 
 
 class JournalWriter:
-    """One (writer, epoch)'s segments. nonce: 8 random bytes a segment."""
+    """One (writer, epoch)'s segments. nonce: 8 random bytes a segment. sync_every: seconds, for fsync="interval"."""
 
     def __init__(
-        self, stream: Path, settings: EngineSettings, journal: Journal, files: Files, new_nonce: "type[Nonces]"
+        self,
+        stream: Path,
+        settings: EngineSettings,
+        journal: Journal,
+        files: Files,
+        new_nonce: "type[Nonces]",
+        sync_every: float = SYNC_INTERVAL_S,
     ) -> None:
         self._stream, self._settings, self._journal, self._files = stream, settings, journal, files
-        self._nonces = new_nonce()
+        self._nonces, self._sync_every = new_nonce(), sync_every
         self.book = SchemaBook()
-        self.bytes = 0
+        self.bytes = self.events_before = 0
         self.next_seq, self.number = self._resume()
-        self._fd = -1
+        self.closed = False
         self._pending: list[Frame] = []
         self._sync_lock = threading.Lock()
         self._sync_error: OSError | None = None
-        self._synced = 0
+        self._written_seq = self.next_seq - 1
         self._last_sync = time.monotonic()
-        self._open_segment()
+        self._begin_segment()
 
     # -- segments ---------------------------------------------------------------------------------------------------
 
     def _resume(self) -> tuple[int, int]:
         """The next seq and segment number after what an earlier recorder of this epoch left."""
         own = [(number, path) for epoch, number, path in segments(self._stream) if epoch == self._settings.run.epoch]
-        highest = -1
+        decoder = StreamDecoder()
         for _, path in own:
             for found in Scanner().scan(path.read_bytes(), final=True):
-                if isinstance(found, Frame) and found.kind in NUMBERED:
-                    highest = max(highest, found.seq)
+                if isinstance(found, Frame):
+                    # What can't be read back counts as written all the same.
+                    with contextlib.suppress(DamagedFrame):
+                        decoder.feed(found)
+        self.events_before = decoder.events
         unused = [number for number, path in own if not path.stat().st_size]
-        return highest + 1, unused[0] if unused and len(own) == 1 else max((number for number, _ in own), default=-1) + 1
+        return decoder.last_seq + 1, unused[0] if unused and len(own) == 1 else max(
+            (number for number, _ in own), default=-1
+        ) + 1
 
-    def _open_segment(self) -> None:
-        self._fd = self._files.create(str(self._stream / segment_name(self._settings.run.epoch, self.number)))
+    def _begin_segment(self) -> None:
+        """The file itself is made with its first bytes: that may fail, and is tried again with them."""
+        self._fd = -1
         self._nonce = self._nonces.next()
         self._size = self._synced = 0
-        self._began = time.monotonic()
+        self._synced_seq = self._written_seq
         self._defined: set[int] = set()
         self._numbered: set[int] = set()
         self._index: list[tuple[int, int, int]] = []
@@ -86,8 +100,7 @@ class JournalWriter:
             ]
         )
         self._head = []
-        if status != "open" or self._journal.fsync != "close":
-            self.sync()
+        self.sync()
         self._let_go()
 
     def _let_go(self) -> None:
@@ -111,7 +124,9 @@ class JournalWriter:
         return True
 
     def commit(self) -> None:
-        """Write what was added. Raises JournalStalled."""
+        """Write what was added. Raises JournalStalled. After ``close`` there is nothing left to write."""
+        if self.closed:
+            return
         if self._sync_error is not None:
             self._condemn()
         if not self._pending and not self._head:
@@ -124,7 +139,7 @@ class JournalWriter:
         self._head, self._pending = [], []
         if self._journal.fsync == "always":
             self.sync()
-        elif self._journal.fsync == "interval" and time.monotonic() - self._last_sync >= SYNC_INTERVAL_S:
+        elif self._journal.fsync == "interval" and time.monotonic() - self._last_sync >= self._sync_every:
             self._sync_in_background()
         if self._size >= self._journal.segment_bytes:
             self._rotate()
@@ -132,7 +147,7 @@ class JournalWriter:
     def _rotate(self) -> None:
         self._close_segment("open", None, time.time_ns())
         self.number += 1
-        self._open_segment()
+        self._begin_segment()
 
     def _definitions_for(self, frame: Frame) -> list[Frame]:
         if frame.kind == Kind.ROWS and frame.schema not in self._defined:
@@ -158,16 +173,32 @@ class JournalWriter:
             at += sum(map(len, encoded))
             buffers.extend(encoded)
         try:
+            if self._fd < 0:
+                self._fd = self._files.create(str(self._stream / segment_name(self._settings.run.epoch, self.number)))
             self._write_all(buffers)
         except OSError as error:
-            self._files.truncate(self._fd, self._size)
-            self._defined.difference_update(frame.schema for frame in frames if frame.kind == Kind.SCHEMA)
-            self._numbered.clear()
-            self._indexed = -INDEX_EVERY_BYTES
+            self._take_back(frames)
             raise JournalStalled(f"the journal can't be written: {error.strerror or error}") from error
         self.bytes += at - self._size
         self._size = at
         self._index.extend(entries)
+        self._written_seq = max((one.seq for one in frames if one.kind in NUMBERED), default=self._written_seq)
+
+    def _take_back(self, frames: list[Frame]) -> None:
+        """As if it had never been tried: the next try writes the same bytes at the same place, whoever read some already."""
+        for definition in frames:
+            if definition.kind == Kind.SCHEMA:
+                _, numbers = unpack_series(definition.payload)
+                self._numbered.difference_update(numbers or ())
+                self._defined.discard(definition.schema)
+        self._indexed = -INDEX_EVERY_BYTES
+        if self._fd < 0:
+            return
+        try:
+            self._files.truncate(self._fd, self._size)
+        except OSError as error:
+            # Nothing may be appended behind a torn end.
+            self._sync_error = error
 
     def _write_all(self, buffers: list[Buffer]) -> None:
         at = 0
@@ -187,18 +218,20 @@ class JournalWriter:
     def sync(self) -> None:
         """Everything committed survives a power loss once this returns. Raises JournalStalled."""
         with self._sync_lock:
-            size = self._size
+            if self._fd < 0:
+                return
             try:
                 self._files.sync(self._fd)
             except OSError as error:
                 self._sync_error = error
                 raise JournalStalled(f"the disk refused to sync: {error.strerror or error}") from error
-            self._synced, self._last_sync = size, time.monotonic()
+            self._synced, self._synced_seq = self._size, self._written_seq
+            self._last_sync = time.monotonic()
 
     def _sync_in_background(self) -> None:
         """An fsync may take a tenth of a second; appending goes on meanwhile."""
         self._last_sync = time.monotonic()
-        fd, size = self._fd, self._size
+        fd, size, seq = self._fd, self._size, self._written_seq
 
         def work() -> None:
             with self._sync_lock:
@@ -206,7 +239,7 @@ class JournalWriter:
                     return
                 try:
                     self._files.sync(fd)
-                    self._synced = max(self._synced, size)
+                    self._synced, self._synced_seq = max(self._synced, size), max(self._synced_seq, seq)
                 except OSError as error:
                     self._sync_error = error
 
@@ -215,27 +248,32 @@ class JournalWriter:
     def _condemn(self) -> None:
         """A failed fsync may have dropped dirty pages: what was not synced is read back, and what still holds goes to the
         next segment; what does not becomes a GAP."""
-        error, self._sync_error = self._sync_error, None
+        error = self._sync_error
         start = self._synced
-        data = self._files.pread(self._fd, self._size - start, start)
         rescued: list[Frame] = []
-        lost = 0
+        absent = set(range(self._synced_seq + 1, self._written_seq + 1))
+        try:
+            data = self._files.pread(self._fd, self._size - start, start)
+        except OSError:
+            data = b""
         for found in Scanner(start, self._nonce).scan(data, final=True):
-            if isinstance(found, Damage):
-                lost += 1
-            elif found.kind in NUMBERED:
-                rescued.append(found)
+            if isinstance(found, Frame) and found.kind in NUMBERED:
+                rescued.append(_uncompressed(found))
+                absent.discard(found.seq)
         self._let_go()
+        self._sync_error = None
         self.number += 1
-        self._open_segment()
-        reason = f"fsync failed: {error}"
-        gap = Frame(Kind.GAP, seq=self.next_seq, time=time.time_ns(), meta_bytes=pack_meta({"reason": reason, "frames": lost}))
-        self._pending = [*rescued, *([gap] if lost else []), *self._pending]
+        self._begin_segment()
+        gaps = [self._gap(f"the disk lost them: {error}", first, last, last - first + 1) for first, last in _spans(absent)]
+        self._pending = [*rescued, *gaps, *self._pending]
 
     def gap(self, reason: str, first: int, last: int, events: int) -> None:
         """Say that seqs ``first`` to ``last`` will never come, and why."""
+        self._pending.append(self._gap(reason, first, last, events))
+
+    def _gap(self, reason: str, first: int, last: int, events: int) -> Frame:
         meta = {"reason": reason, "from_seq": first, "to_seq": last, "events": events}
-        self._pending.append(Frame(Kind.GAP, seq=self.next_seq, time=time.time_ns(), meta_bytes=pack_meta(meta)))
+        return Frame(Kind.GAP, seq=self.next_seq, time=time.time_ns(), meta_bytes=pack_meta(meta))
 
     def heartbeat(self) -> None:
         self._pending.append(Frame(Kind.HEARTBEAT, seq=self.next_seq, time=time.time_ns()))
@@ -244,9 +282,35 @@ class JournalWriter:
         """The last commit, INDEX and FOOTER, and fsync. Raises JournalStalled."""
         self.commit()
         self._close_segment(status, error, time_ns)
+        self.closed = True
 
     def __repr__(self) -> str:
         return f"<JournalWriter segment {self.number}, {self._size} bytes, next seq {self.next_seq}>"
+
+
+def _uncompressed(frame: Frame) -> Frame:
+    """The frame as it was added, to be written (and compressed) once more."""
+    return Frame(
+        frame.kind,
+        seq=frame.seq,
+        time=frame.time,
+        schema=frame.schema,
+        count=frame.count,
+        flags=frame.flags & ~(Flag.ZSTD | Flag.SHUFFLE),
+        meta_bytes=frame.meta_bytes,
+        payload=raw_payload(frame),
+    )
+
+
+def _spans(numbers: set[int]) -> list[tuple[int, int]]:
+    """(first, last) of each run of consecutive numbers."""
+    spans: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1] = (spans[-1][0], number)
+        else:
+            spans.append((number, number))
+    return spans
 
 
 class Nonces:

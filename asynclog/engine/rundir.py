@@ -63,7 +63,10 @@ def open_run(directory: Path) -> dict[str, Any]:
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
             draft.unlink()
-        return dict(json.loads(path.read_text()))
+        description = json.loads(path.read_text())
+        if not isinstance(description, dict) or not description.keys() >= {"id", "name"}:
+            raise ValueError("it names no run")
+        return description
     except (FileExistsError, NotADirectoryError) as error:
         raise RunUnwritable(f"run {str(directory)!r}: a file is in the way ({error.filename or directory})") from error
     except OSError as error:

@@ -51,6 +51,7 @@ class SinkRunner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
         self._idle = False
+        self._told = False
         self._stopped = False
         self._saved = 0.0
         self._last: Delivery | None = None
@@ -68,6 +69,7 @@ class SinkRunner:
 
     def notify(self) -> None:
         """Something has come. Costs a wake-up only while the runner waits."""
+        self._told = True
         if self._idle and self._loop is not None and self._wake is not None:
             self._idle = False
             self._loop.call_soon_threadsafe(self._wake.set)
@@ -82,10 +84,16 @@ class SinkRunner:
         return ticket
 
     def statistics(self) -> dict[str, Any]:
-        counted = Counters(**{name: value for name, value in self.counters.as_dict().items() if name != "pending"})
+        counted = self._totals()
         if isinstance(self.feed, JournalFeed):
             counted.offered += max(0, self._total_events() - self.feed.events)
         return counted.as_dict() | {"state": self.state, "error": self.error, "place": self.route.place}
+
+    def _totals(self) -> Counters:
+        counted = Counters()
+        counted.add(self.counters)
+        counted.add(self.feed.intake)
+        return counted
 
     @property
     def reads_journal(self) -> bool:
@@ -99,6 +107,7 @@ class SinkRunner:
         if await self._attempt(self._open):
             self.state = "running"
             while not self._stopped:
+                self._told = False
                 delivery = await self._next()
                 if delivery is None:
                     await self._flush_if_reached()
@@ -131,6 +140,10 @@ class SinkRunner:
         assert self._wake is not None
         self._wake.clear()
         self._idle = True
+        if self._told:
+            # It came while the feed was being looked at, when nobody needed to be woken.
+            self._idle = False
+            return
         delivery_may_wait = asyncio.wait_for(self._wake.wait(), _POLL_S)
         try:
             await delivery_may_wait
@@ -170,7 +183,11 @@ class SinkRunner:
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
-                    raise
+                    if self._thread is None:
+                        raise
+                    # In a thread of its own nobody but the sink can have asked for it.
+                    while task.uncancel():
+                        pass
                 verdict = self._note(SystemExit("the sink cancelled its own task"))
             except BaseException as error:  # noqa: BLE001 - this is the one place that isolates
                 verdict = self._note(error)
@@ -213,7 +230,7 @@ class SinkRunner:
         if self._cursor_file is None or self._last is None or (not force and now - self._saved < _SAVE_S):
             return
         self._saved = now
-        cursor = Cursor(self._last.epoch, self._last.seq, self._last.replay_from, self.counters)
+        cursor = Cursor(self._last.epoch, self._last.seq, self._last.replay_from, self._totals())
         if self.route.place == "caller":
             await asyncio.to_thread(self._cursor_file.save, cursor)
         else:
@@ -234,7 +251,7 @@ class SinkRunner:
                 ticket.set_result(None)
 
     def __repr__(self) -> str:
-        return f"<SinkRunner {self.route.name}: {self.state}, {self.counters.as_dict()}>"
+        return f"<SinkRunner {self.route.name}: {self.state}, {self._totals().as_dict()}>"
 
 
 def journal_runner(route: Route, settings: EngineSettings, on_trouble: Trouble, total_events: Callable[[], int]) -> SinkRunner:

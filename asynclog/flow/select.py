@@ -12,6 +12,7 @@ What waits to be folded is pending.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from typing import Final
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from asynclog.sink import Event
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.schema import Series
 from asynclog.wire.stream import Record
+
+# What was counted within each write adds up between writes.
+_AGAIN: Final = {"count": "sum"}
 
 
 @dataclass
@@ -167,7 +171,7 @@ class Selector:
         folds = self._folds.setdefault(series.phase, {})
         fold = folds.get(series)
         if fold is None:
-            folds[series] = Fold(series.reduction, value, step, time_ns)
+            folds[series] = Fold(_AGAIN.get(series.reduction, series.reduction), value, step, time_ns)
             self.waiting += 1
             return
         fold.add(value, step, time_ns)

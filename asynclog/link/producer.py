@@ -6,6 +6,7 @@ A consumer may die at any moment. Its successor is told of every slab and of the
 acknowledged, under the same sequence numbers.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from asynclog.errors import StaleLease
+from asynclog.errors import NoRoom, StaleLease
 from asynclog.link import announcement as tell
 from asynclog.link.blocks import Key, OpenBlocks
 from asynclog.link.channel import Channel
@@ -79,7 +80,8 @@ class Counts:
 class Producer:
     """quota: bytes of shared memory. create: where slabs come from. first_time: ns since 1970, at which the epoch began.
 
-    on_room: called, under the lock, when memory or a held route came free. on_message(link, message): what the link itself
+    on_room: called, under the lock, when memory or a held route came free. on_low: likewise, when a thread that may take its
+    time should ``stock``. on_message(link, message): what the link itself
     has no use for.
     """
 
@@ -89,6 +91,7 @@ class Producer:
         quota: int,
         create: Create = memory.create_shared,
         on_room: Callable[[], None] = lambda: None,
+        on_low: Callable[[], None] = lambda: None,
         on_message: Callable[[Link, Message], None] = lambda link, message: None,
     ) -> None:
         self.lock = threading.RLock()
@@ -96,7 +99,8 @@ class Producer:
         self.next_seq = 0
         self.counts = Counts()
         self.held: set[str] = set()
-        self._on_room, self._on_message = on_room, on_message
+        self._on_room, self._on_low, self._on_message = on_room, on_low, on_message
+        self._stocking = False
         self.pool = Pool(quota, self._introduce, self._dismiss, create)
         self.control = ControlWriter(self._control_slab)
         self.blocks = OpenBlocks(self.pool, self._announce_rows)
@@ -176,6 +180,9 @@ class Producer:
     def open_block(self, key: Key, schema: Schema | None, context: Context, nbytes: int = 0) -> Block:
         """A block to pack rows into. Raises NoRoom."""
         block = self.blocks.open(key, schema, context, nbytes)
+        if not self.pool.ledger.free_slabs(Role.ROWS) and not self._stocking:
+            self._stocking = True
+            self._on_low()
         self.ring_if_much()
         return block
 
@@ -268,6 +275,12 @@ class Producer:
             self._unacked.popleft()
         for state in self.control.done(done):
             self.pool.ledger.unclaim(state.number)
+
+    def stock(self) -> None:
+        """Make a slab for the rows to come, in a thread that may take its time."""
+        with contextlib.suppress(NoRoom):
+            self.pool.stock(Role.ROWS, self.pool.row_slab_bytes, self.lock)
+        self._stocking = False
 
     # -- memory -----------------------------------------------------------------------------------------------------
 

@@ -161,10 +161,12 @@ class Collector:
             if type(state) is State:
                 context, step = state._context, state._step
             now = monotonic_ns() + block.since
-            if context is block.context and now < block.quiet_until and get_ident() == block.owner:
+            if context is block.context and now < block.due_until and get_ident() == block.owner:
                 # Whatever is unusual here (a missing key, a tensor, a full block) is dealt with below, where it is named.
                 try:
                     if block.put(block, pending, step, now):
+                        if now >= block.breathe_at:
+                            await self._core.breathe(block, now)
                         return
                 except (KeyError, TypeError, ValueError, RuntimeError, struct.error):
                     pass
@@ -184,7 +186,7 @@ class Collector:
             core.producer.counts.discarded += len(taken)
             raise
         self._settle_block(await writing.run(), taken)
-        await core.breathe()
+        await core.breathe(self._block, core.now())
 
     def write_nowait(self, state: State | int) -> None:
         """The same without ever waiting, for code that is not async. Raises WouldBlock, and keeps what is pending."""

@@ -25,15 +25,16 @@ from asynclog.link.producer import Link, Producer
 from asynclog.logger.due import DueBoard
 from asynclog.logger.numbers import NumberWriter
 from asynclog.logger.pending import Taken
-from asynclog.logger.writing import YIELD_NS, Writing
+from asynclog.logger.writing import Writing
 from asynclog.shm import memory
-from asynclog.shm.rows import NEVER
+from asynclog.shm.rows import NEVER, Block
 from asynclog.sink import Sink
 from asynclog.state import State
 
 _log = logging.getLogger("asynclog")
 _MOST_COMPLAINTS: Final = 100
 _SMALLEST_QUOTA: Final = 16 << 20
+YIELD_NS: Final = 5_000_000
 
 
 async def _not_open() -> None:
@@ -94,7 +95,9 @@ class Core:
         self._place_routes()
         self.quota = quota or memory.default_quota()
         create = memory.create_shared if self._needs_sharing else memory.create_anonymous
-        self.producer = Producer(quota=self.quota, create=create, on_room=self._on_room, on_message=self._on_message)
+        self.producer = Producer(
+            quota=self.quota, create=create, on_room=self._on_room, on_low=self._on_low, on_message=self._on_message
+        )
         self.numbers = NumberWriter(self.producer)
         self.owner = 0
         self.scopes: ContextVar[str] | None = None
@@ -112,7 +115,9 @@ class Core:
         self.listeners: list[Callable[[Link, Message], None]] = []
         self.open_off_loop: Callable[[], Awaitable[None]] = _not_open
         self.open_here: Callable[[], None] = lambda: None
+        self.on_low: Callable[[], None] = lambda: None
         self._breathed_ns = 0
+        self._turned = True
 
     def _place_routes(self) -> None:
         self.memory_fed = 0
@@ -154,12 +159,20 @@ class Core:
         self._last_time = max(self.now(), self._last_time + 1)
         return self._last_time
 
-    async def breathe(self) -> None:
-        """A loop that awaits nothing but ``write`` still lets its other tasks run, every 5 ms."""
-        now = time.monotonic_ns()
-        if now - self._breathed_ns >= YIELD_NS:
+    async def breathe(self, block: Block, now: int) -> None:
+        """A loop that awaits nothing but ``write`` still lets its other tasks run, every 5 ms; one that turned by itself in the
+        meantime isn't made to turn again."""
+        block.breathe_at = now + YIELD_NS
+        if now - self._breathed_ns < YIELD_NS:
+            return
+        if not self._turned:
             await asyncio.sleep(0)
-            self._breathed_ns = time.monotonic_ns()
+        self._turned = False
+        self._breathed_ns = now
+        asyncio.get_running_loop().call_soon(self._note_turn)
+
+    def _note_turn(self) -> None:
+        self._turned = True
 
     # -- states -----------------------------------------------------------------------------------------------------
 
@@ -218,6 +231,9 @@ class Core:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_let_go_on, waiter)
         self.room_came.notify_all()
+
+    def _on_low(self) -> None:
+        self.on_low()
 
     def check_size(self, nbytes: int) -> None:
         """Raises InvalidValue for what can never fit."""

@@ -84,7 +84,7 @@ class DueBoard:
                 mask &= ~(1 << bit)
         return mask
 
-    def quiet_until(self, decision: Decision, phase: str) -> int:
+    def due_until(self, decision: Decision, phase: str) -> int:
         """Until when writes of this phase can go by the standing mask alone."""
         if not self._by_clock:
             return 0

@@ -77,6 +77,7 @@ class Lifecycle:
             try:
                 self._thread = LinkThread(core.producer, core.journal.linger if core.journal else 0.05, self._on_death)
                 self._start_engines()
+                core.on_low = partial(self._thread.call, core.producer.stock)
                 self._thread.start()
             except BaseException:
                 self._let_go()

@@ -14,7 +14,7 @@ from asynclog.state import Phase, State
 class _NoBlock:
     """What a handle has before its first row."""
 
-    quiet_until = 0
+    due_until = 0
 
 
 _NO_BLOCK: Final[Any] = _NoBlock()
@@ -37,7 +37,7 @@ class RowHandle:
     def __call__(self, step: Any, *values: Any) -> None:
         block = self._block
         now = monotonic_ns() + self._since
-        if now < block.quiet_until:
+        if now < block.due_until:
             # A state, a tensor, a full block: all that is dealt with below.
             try:
                 if block.put(block, values, step, now):
@@ -76,7 +76,7 @@ class RowHandle:
             except NoRoom as error:
                 raise WouldBlock(f"shared memory is full: {error}") from error
             if block is not None and not isinstance(step, State):
-                block.quiet_until = core.board.quiet_until(decision, state.phase)
+                block.due_until = core.board.due_until(decision, state.phase)
                 self._block = block
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ from asynclog.logger.capture import number, on_device, value_of
 from asynclog.logger.due import Decision
 from asynclog.logger.pending import Logged, Taken
 from asynclog.shm.rows import Block
-from asynclog.shm.slab import Ref
+from asynclog.shm.slab import Ref, Role
 from asynclog.state import State
 from asynclog.values import Text, Value
 from asynclog.wire.event import ArraySpec, event_meta, payload_offsets, split
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from asynclog.logger.core import Core
 
 CHEAP: Final = frozenset({"string", "config"})
-YIELD_NS: Final = 5_000_000
 INLINE_COPY_BYTES: Final = 1 << 20
 """Arrays up to this are copied on the loop (0.1 ms); a thread's round trip costs as much."""
 
@@ -237,6 +236,20 @@ class Writing:
         with self._core.producer.lock:
             return self._core.producer.pool.allocate(snapshot.nbytes)
 
+    def _must_make_memory(self, snapshot: Snapshot) -> bool:
+        with self._core.producer.lock:
+            return bool(snapshot.nbytes and self._core.producer.pool.lacks(snapshot.nbytes))
+
+    def _allocate_slowly(self, snapshot: Snapshot) -> Ref | None:
+        """In the copier's thread: makes memory if there is none, without keeping the loop from the lock."""
+        producer = self._core.producer
+        while True:
+            with producer.lock:
+                size = producer.pool.lacks(snapshot.nbytes)
+                if not size:
+                    return producer.pool.allocate(snapshot.nbytes)
+            producer.pool.stock(Role.ARRAYS, size, producer.lock)
+
     async def _make_room(self) -> None:
         core = self._core
         while core.producer.held:
@@ -244,9 +257,8 @@ class Writing:
         for snapshot in self._snapshots:
             while True:
                 try:
-                    if snapshot.nbytes > INLINE_COPY_BYTES:
-                        # Fresh memory is reserved page by page: 64 MiB of it would hold the loop for tens of milliseconds.
-                        self._refs.append(await _uncancelled(core.copier().submit(self._allocate, snapshot), self._late))
+                    if self._must_make_memory(snapshot):
+                        self._refs.append(await _uncancelled(core.copier().submit(self._allocate_slowly, snapshot), self._late))
                     else:
                         self._refs.append(self._allocate(snapshot))
                     break
@@ -327,9 +339,8 @@ class Writing:
                 core.producer.ring()
             self._refs = []
             core.board.spend(self._began)
-            quiet = min(core.board.quiet_until(self._decision, state.phase), time_ns + YIELD_NS)
             if block is not None:
-                block.quiet_until = quiet
+                block.due_until = core.board.due_until(self._decision, state.phase)
             return block
 
     def _meta(self, snapshot: Snapshot) -> bytes:

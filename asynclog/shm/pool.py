@@ -4,6 +4,7 @@ Warm memory is worth ten times fresh memory, so free slabs are kept until the qu
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from asynclog.shm import memory
 from asynclog.shm.slab import ARENA_BYTES, CONTROL_SLAB_BYTES, ROW_SLAB_BYTES, Ledger, Ref, Role, SlabState, size_class
 
 _WARM_ROW_SLABS: Final = 5  # at full rate about as many are on their way at once
+
+_WARM_ARENAS: Final = 3
 
 Create = Callable[[int], memory.Mapping]
 
@@ -48,15 +51,15 @@ class Pool:
                 np.frombuffer(self.mappings[state.number].view, np.uint8)[:] = 0
             return state
         self._make_room(role, size)
-        mapping = self._create(size)
-        state = self.ledger.add(role, size)
-        self.mappings[state.number] = mapping
-        self._on_new(state.number, role, mapping)
-        return state
+        return self._adopt(role, size, self._create(size))
 
     def row_slab(self, nbytes: int) -> SlabState:
+        return self.slab(Role.ROWS, max(self.row_slab_bytes, size_class(nbytes)))
+
+    @property
+    def row_slab_bytes(self) -> int:
         """Slabs grow with their number: a stalled disk must not use up a process's descriptors."""
-        return self.slab(Role.ROWS, max(ROW_SLAB_BYTES << min(4, len(self.mappings) // 64), size_class(nbytes)))
+        return ROW_SLAB_BYTES << min(4, len(self.mappings) // 64)
 
     def control_slab(self, nbytes: int) -> SlabState:
         return self.slab(Role.CONTROL, max(CONTROL_SLAB_BYTES, size_class(nbytes)))
@@ -82,6 +85,29 @@ class Pool:
             assert ref is not None
         return ref
 
+    def lacks(self, nbytes: int) -> int:
+        """0 if ``allocate`` would not have to make a slab; else the size of the one it would make."""
+        size = size_class(nbytes) if nbytes > ARENA_BYTES // 4 else ARENA_BYTES
+        if size == ARENA_BYTES and self._arena is not None and self.ledger.has_room(self._arena, nbytes):
+            return 0
+        return 0 if any(size <= one.size <= 2 * size for one in self.ledger.free_slabs(Role.ARRAYS)) else size
+
+    def stock(self, role: Role, size: int, lock: AbstractContextManager[object]) -> None:
+        """Make a free slab without holding ``lock`` meanwhile: reserving memory takes a millisecond a megabyte.
+
+        Raises NoRoom.
+        """
+        with lock:
+            self._make_room(role, size)
+            self.ledger.total_bytes += size
+        try:
+            mapping = self._create(size)
+        finally:
+            with lock:
+                self.ledger.total_bytes -= size
+        with lock:
+            self.ledger.unclaim(self._adopt(role, size, mapping).number)
+
     def view(self, ref: Ref) -> memoryview:
         return self.mappings[ref.slab].view[ref.offset : ref.offset + ref.nbytes]
 
@@ -91,12 +117,14 @@ class Pool:
 
     def prewarm(self) -> None:
         """Make the first slabs before the loop is in a hurry."""
-        for role, size in (*[(Role.ROWS, ROW_SLAB_BYTES)] * _WARM_ROW_SLABS, (Role.ARRAYS, ARENA_BYTES)):
-            mapping = self._create(size)
-            state = self.ledger.add(role, size)
-            self.mappings[state.number] = mapping
-            self._on_new(state.number, role, mapping)
-            self.ledger.unclaim(state.number)
+        for role, size in (*[(Role.ROWS, ROW_SLAB_BYTES)] * _WARM_ROW_SLABS, *[(Role.ARRAYS, ARENA_BYTES)] * _WARM_ARENAS):
+            self.ledger.unclaim(self._adopt(role, size, self._create(size)).number)
+
+    def _adopt(self, role: Role, size: int, mapping: memory.Mapping) -> SlabState:
+        state = self.ledger.add(role, size)
+        self.mappings[state.number] = mapping
+        self._on_new(state.number, role, mapping)
+        return state
 
     def _retire_arena(self) -> None:
         if self._arena is not None:

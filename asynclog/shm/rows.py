@@ -38,19 +38,20 @@ class Block:
 
     width: how many keys the row has, or NEVER once the block is closed, which sends the hot path elsewhere. put: packs a row
     (see shm.packer). since, owner: what turns the monotonic clock into the run's, and the thread that may use this block.
-    quiet_until: ns; before that no limit, no yield and nothing else can be due.
+    due_until: ns; before that no limit can be due. breathe_at: ns; when the loop should have turned once more.
     """
 
     __slots__ = (
         "announced",
+        "breathe_at",
         "buffer",
         "context",
+        "due_until",
         "first",
         "key",
         "offset",
         "owner",
         "put",
-        "quiet_until",
         "schema",
         "since",
         "slab",
@@ -74,7 +75,7 @@ class Block:
         self.offset = self.announced = BLOCK_HEADER_BYTES
         self.stride = 0 if schema is None else schema.stride
         self.width = NEVER
-        self.quiet_until = 0
+        self.breathe_at = self.due_until = 0
         self.since = self.owner = 0
         self.put: Packer = nothing
         number = 0 if schema is None else schema.number

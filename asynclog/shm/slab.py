@@ -121,12 +121,17 @@ class Ledger:
         state.claims -= 1
         return state.free
 
+    def has_room(self, number: int, nbytes: int) -> bool:
+        """Whether ``carve`` would find room."""
+        state = self.slabs[number]
+        return state.used + padding(state.used, ALIGNMENT) + nbytes <= state.size
+
     def carve(self, number: int, nbytes: int) -> Ref | None:
         """A claimed, aligned piece of a slab, or None where it has no room."""
         state = self.slabs[number]
-        start = state.used + padding(state.used, ALIGNMENT)
-        if start + nbytes > state.size:
+        if not self.has_room(number, nbytes):
             return None
+        start = state.used + padding(state.used, ALIGNMENT)
         state.used = start + nbytes
         state.claims += 1
         return Ref(number, state.generation, start, nbytes)
