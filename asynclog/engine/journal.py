@@ -72,9 +72,9 @@ class JournalWriter:
                         decoder.feed(found)
         self.events_before = decoder.events
         unused = [number for number, path in own if not path.stat().st_size]
-        return decoder.last_seq + 1, unused[0] if unused and len(own) == 1 else max(
-            (number for number, _ in own), default=-1
-        ) + 1
+        if unused and len(own) == 1:
+            return 0, unused[0]
+        return decoder.last_seq + 1, max((number for number, _ in own), default=-1) + 1
 
     def _begin_segment(self) -> None:
         """The file itself is made with its first bytes: that may fail, and is tried again with them."""

@@ -70,7 +70,7 @@ def open_run(directory: Path) -> dict[str, Any]:
     except (FileExistsError, NotADirectoryError) as error:
         raise RunUnwritable(f"run {str(directory)!r}: a file is in the way ({error.filename or directory})") from error
     except OSError as error:
-        raise RunUnwritable(f"run {str(directory)!r} can't be written: {error.strerror or error}") from error
+        raise _unwritable(directory, error) from error
     except ValueError as error:
         raise RunUnwritable(f"run {str(directory)!r}: run.json is not one of ours: {error}") from error
 
@@ -94,7 +94,7 @@ def claim_epoch(directory: Path, writer: str) -> Claim:
         stream.mkdir(parents=True, exist_ok=True)
         fd = os.open(stream / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise RunUnwritable(f"run {str(directory)!r} can't be written: {error.strerror or error}") from error
+        raise _unwritable(directory, error) from error
     try:
         _lock(fd, directory, writer)
         os.ftruncate(fd, 0)
@@ -102,10 +102,17 @@ def claim_epoch(directory: Path, writer: str) -> Claim:
         epoch = max((one for one, _, _ in segments(stream)), default=-1) + 1
         first = os.open(stream / segment_name(epoch, 0), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         os.close(first)
-    except BaseException:
+    except RunInUse:
         os.close(fd)
         raise
+    except OSError as error:
+        os.close(fd)
+        raise _unwritable(directory, error) from error
     return Claim(stream, epoch, fd)
+
+
+def _unwritable(directory: Path, error: OSError) -> RunUnwritable:
+    return RunUnwritable(f"run {str(directory)!r} can't be written: {error.strerror or error}")
 
 
 def _lock(fd: int, directory: Path, writer: str) -> None:

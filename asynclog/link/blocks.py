@@ -17,9 +17,7 @@ from asynclog.wire.schema import Schema
 
 Key = tuple[Any, ...]
 """(owner, …): an owner is a thread, or a row handle."""
-MOST_OPEN: Final = 32
-SHORT_ROWS: Final = 4
-"""A block that was closed for another schema's sake with fewer rows than this was not worth opening."""
+MOST_OPEN: Final = 1024
 
 
 class OpenBlocks:
@@ -52,18 +50,19 @@ class OpenBlocks:
         self._open[key] = block
         return block
 
-    def evict(self, owner: Hashable) -> Block | None:
-        """Close the owner's least recently used block if it has too many open; returns it if it was hardly used.
+    def evict(self, owner: Hashable) -> bool:
+        """Close the owner's least recently used blocks if it has too many open; True if it had.
 
         Never another owner's: its thread may be about to pack a row into it, outside the lock.
         """
-        own = [key for key in self._open if key[0] == owner] if len(self._open) > MOST_OPEN else []
-        if len(own) <= MOST_OPEN:
-            return None
-        block = self._open.pop(own[0])
-        rows = (block.offset - BLOCK_HEADER_BYTES) // block.stride if block.stride else SHORT_ROWS
-        self.close(block)
-        return block if rows < SHORT_ROWS else None
+        if len(self._open) <= MOST_OPEN:
+            return False
+        own = [key for key in self._open if key[0] == owner]
+        # Several at once, so that the list isn't made for each.
+        surplus = own[: MOST_OPEN // 4] if len(own) > MOST_OPEN else []
+        for key in surplus:
+            self.close(self._open[key])
+        return bool(surplus)
 
     def close(self, block: Block) -> None:
         """Announce what is left of a block and let go of it. Whoever still holds it can't pack into it any more."""

@@ -40,7 +40,7 @@ from asynclog.shm.slab import Ref, Role, SlabState
 from asynclog.state import Context
 from asynclog.wire.frame import pack_meta
 from asynclog.wire.layout import BLOB_PART_BYTES
-from asynclog.wire.schema import Schema, Series, series_frame
+from asynclog.wire.schema import Schema, pack_numbered
 
 RING_BYTES: Final = 256 << 10
 """Rows announced before the doorbell rings, unless linger or an event is first: a wake-up costs the sender up to 20 µs."""
@@ -115,10 +115,10 @@ class Producer:
         frame = schema.frame(self.next_seq, 0)
         self._define(tell.Define(self.next_seq, 0, schema.number, bytes(frame.meta_bytes), bytes(frame.payload)))
 
-    def define_series(self, numbers: list[int], series: list[Series]) -> None:
-        """Announce numbered series; before the first SPARSE record that uses them."""
-        frame = series_frame(numbers, series, self.next_seq, 0)
-        self._define(tell.Define(self.next_seq, 0, 0, b"", bytes(frame.payload)))
+    def define_series(self, first: int, phase: str, namespace: str, keys: list[str], reductions: list[str]) -> None:
+        """Announce series, numbered from ``first`` on; before the first SPARSE record that uses them."""
+        payload = pack_numbered(first, phase, namespace, keys, reductions)
+        self._define(tell.Define(self.next_seq, 0, 0, b"", payload))
 
     def _define(self, definition: tell.Define) -> None:
         record = tell.pack(definition)

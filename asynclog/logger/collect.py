@@ -4,14 +4,14 @@ A call stores a reference and returns; nothing is encoded, copied, converted or 
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import get_ident
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from asynclog.errors import InvalidValue, LoggerClosed, WouldBlock
+from asynclog.errors import InvalidValue, LoggerClosed, NoRoom, WouldBlock
 from asynclog.flow.reduce import checked
 from asynclog.logger.pending import Further, Logged, Taken
 from asynclog.state import State, plain_context
@@ -181,12 +181,20 @@ class Collector:
             return
         try:
             core.check_open()
-            writing = core.begin(taken, as_state(state), owner=get_ident() == core.owner)
+            at, owner = as_state(state), core.owner_here()
+            if not core.is_plain(taken) or not self._write_plainly(taken, at, owner):
+                self._settle_block(await core.begin(taken, at, owner).run(), taken)
         except (LoggerClosed, InvalidValue):
             core.producer.counts.discarded += len(taken)
             raise
-        self._settle_block(await writing.run(), taken)
         await core.breathe(self._block, core.now())
+
+    def _write_plainly(self, taken: Taken, state: State, owner: Hashable) -> bool:
+        try:
+            self._settle_block(self._core.write_plain(taken.numbers, state, owner), taken)
+        except NoRoom:
+            return False
+        return True
 
     def write_nowait(self, state: State | int) -> None:
         """The same without ever waiting, for code that is not async. Raises WouldBlock, and keeps what is pending."""
@@ -199,8 +207,9 @@ class Collector:
             return
         try:
             core.check_open()
-            writing = core.begin(taken, as_state(state), owner=get_ident() == core.owner)
-            self._settle_block(writing.run_nowait(), taken)
+            at, owner = as_state(state), core.owner_here()
+            if not core.is_plain(taken) or not self._write_plainly(taken, at, owner):
+                self._settle_block(core.begin(taken, at, owner).run_nowait(), taken)
         except WouldBlock:
             self._further.put_back(taken, self._pending, self._namespace)
             self._block = NO_BLOCK

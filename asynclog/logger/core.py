@@ -9,7 +9,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
@@ -23,7 +23,7 @@ from asynclog.flow.route import Route
 from asynclog.link.messages import Finished, Flushed, Message, Pressure, Ready, Trouble
 from asynclog.link.producer import Link, Producer
 from asynclog.logger.due import DueBoard
-from asynclog.logger.numbers import NumberWriter
+from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
 from asynclog.logger.writing import Writing
 from asynclog.shm import memory
@@ -35,6 +35,7 @@ _log = logging.getLogger("asynclog")
 _MOST_COMPLAINTS: Final = 100
 _SMALLEST_QUOTA: Final = 16 << 20
 YIELD_NS: Final = 5_000_000
+_FLOATS: Final = {float}
 
 
 async def _not_open() -> None:
@@ -206,9 +207,33 @@ class Core:
         if self._copier is not None:
             self._copier.shutdown(wait=True)
 
-    def begin(self, taken: Taken, state: State, *, owner: bool) -> Writing:
-        """A write of what was taken. owner: by the thread whose blocks the hot path uses."""
-        return Writing(self, taken, state, owner=owner)
+    def owner_here(self) -> Hashable:
+        """Whose blocks this thread may use: the logger's own thread has those of the hot path, others have their own."""
+        here = threading.get_ident()
+        return here if here == self.owner else ("foreign", here)
+
+    def begin(self, taken: Taken, state: State, owner: Hashable) -> Writing:
+        """A write of what was taken, the long way."""
+        return Writing(self, taken, state, owner)
+
+    def write_plain(self, numbers: Numbers, state: State, owner: Hashable) -> Block | None:
+        """A write of floats alone, in one go. Raises NoRoom, having changed nothing."""
+        with self.producer.lock:
+            self.check_open()
+            board = self.board
+            decision = board.decide(state, self.now())
+            due = decision.due | board.always
+            mask = None if due == board.always else due
+            block = self.numbers.write(numbers, state.step, state._context, self.next_time(), mask, owner, floats=True)
+            if block is not None:
+                block.due_until = board.due_until(decision, state.phase)
+            return block
+
+    def is_plain(self, taken: Taken) -> bool:
+        """Whether a write is of floats alone, and nothing has to be waited for."""
+        if taken.values or not taken.numbers or self.producer.held or self._complaints:
+            return False
+        return all(set(map(type, keys.values())) == _FLOATS for _, keys in taken.numbers)
 
     # -- room -------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ Key sets that recur get a schema and rows; a set seen for the first time goes in
 by one, so that sets which never recur don't define a schema each.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from itertools import chain
 from struct import Struct
 from typing import Any, Final
 
@@ -15,25 +16,38 @@ from asynclog.link.producer import Producer
 from asynclog.shm.packer import EXACT, mapping_packer, tuple_packer
 from asynclog.shm.rows import Block
 from asynclog.state import Context, plain_context
-from asynclog.wire.schema import SPARSE_DUE, SPARSE_ELAPSED, SPARSE_HEAD, Schema, Series, sparse_length
+from asynclog.wire.schema import FLOAT, INTEGER, SPARSE_DUE, SPARSE_ELAPSED, SPARSE_HEAD, Schema, Series, sparse_length
 
 _MOST_SETS: Final = 8192
+_PATIENCE: Final = 64
 _TIME: Final = Struct("@q")
 _U64: Final = Struct("@Q")
 _F64: Final = Struct("@d")
 
 Shape = tuple[tuple[str, tuple[str, ...]], ...]
+Numbers = list[tuple[str, dict[str, Any]]]
+"""The numbers of a write, by namespace."""
 
 
 class KeySet:
-    """One set of keys of one phase. codes: "d" or "q" a key; schemas: by what else a row of it carries."""
+    """One set of keys of one phase. codes: "d" or "q" a key, once it has been seen twice; schemas: by what else a row of it
+    carries; numbers: of its series, as SPARSE records name them; patience: writes that still go into SPARSE records, before a
+    schema is worth it; serial: never used twice."""
 
-    __slots__ = ("by_position", "codes", "columns", "schemas", "sightings")
+    __slots__ = ("by_position", "codes", "floats", "numbers", "patience", "schemas", "serial", "shape")
 
-    def __init__(self, columns: list[tuple[str, str]]) -> None:
-        self.columns, self.sightings, self.by_position = columns, 0, False
-        self.codes = ""
+    def __init__(self, shape: Shape, serial: int, *, by_position: bool) -> None:
+        self.shape, self.serial, self.by_position = shape, serial, by_position
+        self.patience = 0 if by_position else 1
+        self.floats = FLOAT * sum(len(keys) for _, keys in shape)
+        self.codes: str | None = None
         self.schemas: dict[tuple[Any, ...], Schema] = {}
+        self.numbers: bytes | None = None
+
+    @property
+    def columns(self) -> Iterator[tuple[str, str]]:
+        """(namespace, key) of each number."""
+        return ((namespace, key) for namespace, keys in self.shape for key in keys)
 
 
 class NumberWriter:
@@ -42,9 +56,11 @@ class NumberWriter:
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._sets: dict[tuple[str, Shape, Hashable], KeySet] = {}
-        self._series: dict[tuple[str, str, str], int] = {}
+        self._series: dict[tuple[str, str], dict[str, int]] = {}
+        self._series_count = 0
         self._reductions: dict[tuple[str, str], str] = {}
         self._next_schema = 1
+        self._serial = 0
         self.since = 0
 
     def reduce_by(self, namespace: str, key: str, reduction: str) -> None:
@@ -52,44 +68,48 @@ class NumberWriter:
         if self._reductions.get((namespace, key), "last") != reduction:
             self._reductions[namespace, key] = reduction
             self._sets.clear()
+            self._series.clear()
 
     def write(
         self,
-        numbers: list[tuple[str, dict[str, float | int]]],
+        numbers: Numbers,
         step: int,
         context: Context,
         time_ns: int,
         due: int | None,
         owner: Hashable,
         *,
+        floats: bool = False,
         by_position: bool = False,
     ) -> Block | None:
         """Pack a row; returns the block that took it, if the hot path may go on with it.
 
-        by_position: for a handle, whose rows come as tuples and will recur. Raises NoRoom, changing nothing.
+        floats: all values are known to be. by_position: for a handle, whose rows come as tuples and will recur.
+        Raises NoRoom, changing nothing.
         """
         shape: Shape = tuple((namespace, tuple(keys)) for namespace, keys in numbers)
         identity = (context.phase, shape, owner if by_position else None)
         found = self._sets.get(identity)
         if found is None:
-            found = self._remember(identity)
-            found.by_position = by_position
-        values = tuple(value for _, keys in numbers for value in keys.values())
-        codes = _codes(values, found.codes)
-        if not by_position and not found.codes and "q" not in codes and not context.axes:
-            found.sightings += 1
-            if found.sightings == 1:
+            found = self._remember(identity, by_position=by_position)
+        values = [*chain.from_iterable(keys.values() for _, keys in numbers)]
+        codes = found.floats if floats else _codes(values, found.codes)
+        if found.codes is None:
+            if found.patience and codes == found.floats and not context.axes:
+                found.patience -= 1
                 self._sparse(found, values, step, context, time_ns, due, owner)
                 return None
-        found.codes = found.codes or codes
-        key = (owner, id(found), codes, due is not None, context)
+            found.codes = codes
+        elif found.codes != codes and INTEGER in found.codes:
+            found.codes = _widest(found.codes, codes)
+        key = (owner, found.serial, codes, due is not None, context)
         block = self._producer.blocks.get(key)
         if block is None or not block.has_room(block.stride):
             block = self._open(found, key, codes, context, due, single=len(numbers) == 1)
         self._pack(block, values, step, context, time_ns, due)
         return block if len(numbers) == 1 and due is None and context.plain else None
 
-    def _pack(self, block: Block, values: tuple[Any, ...], step: int, context: Context, time_ns: int, due: int | None) -> None:
+    def _pack(self, block: Block, values: list[Any], step: int, context: Context, time_ns: int, due: int | None) -> None:
         prefix: list[Any] = [step]
         if due is not None:
             prefix.append(due)
@@ -124,37 +144,31 @@ class NumberWriter:
                 block.put = mapping_packer(names, schema.struct, schema.stride, total)
             block.width = len(names)
             block.since, block.owner = self.since, key[0]
-        evicted = self._producer.blocks.evict(owner=key[0])
-        if evicted is not None:
-            self._forget_set(evicted)
+        if self._producer.blocks.evict(owner=key[0]):
+            # More sets take turns than blocks can be open: better name their series one by one.
+            found.codes, found.patience = None, _PATIENCE
         return block
 
-    def _forget_set(self, block: Block) -> None:
-        """A schema whose block held hardly a row is not worth a block: its set starts over as a sparse one."""
-        for found in self._sets.values():
-            if any(one is block.schema for one in found.schemas.values()) and "q" not in found.codes:
-                found.sightings, found.codes = 0, ""
-                return
-
-    def _remember(self, identity: tuple[str, Shape, Hashable]) -> KeySet:
+    def _remember(self, identity: tuple[str, Shape, Hashable], *, by_position: bool) -> KeySet:
         if len(self._sets) >= _MOST_SETS:
             for old in list(self._sets)[: _MOST_SETS // 4]:
                 del self._sets[old]
-        columns = [(namespace, key) for namespace, keys in identity[1] for key in keys]
-        found = self._sets[identity] = KeySet(columns)
+        self._serial += 1
+        found = self._sets[identity] = KeySet(identity[1], self._serial, by_position=by_position)
         return found
 
     def _sparse(
         self,
         found: KeySet,
-        values: tuple[Any, ...],
+        values: list[Any],
         step: int,
         context: Context,
         time_ns: int,
         due: int | None,
         owner: Hashable,
     ) -> None:
-        numbers = self._numbers_of(context.phase, found.columns)
+        if found.numbers is None:
+            found.numbers = np.array(self._numbers_of(context.phase, found.shape), np.uint32).tobytes()
         flags = (SPARSE_DUE if due is not None else 0) | (SPARSE_ELAPSED if context.elapsed_s is not None else 0)
         length = sparse_length(len(values), flags)
         lasting = context if context.plain else plain_context(context.phase, context.epoch, context.level)
@@ -172,30 +186,44 @@ class NumberWriter:
         if context.elapsed_s is not None:
             _F64.pack_into(view, inner, context.elapsed_s)
             inner += 8
-        view[inner : inner + 4 * len(numbers)] = np.array(numbers, np.uint32).tobytes()
-        inner += (4 * len(numbers) + 7) // 8 * 8
+        view[inner : inner + len(found.numbers)] = found.numbers
+        inner += (len(found.numbers) + 7) // 8 * 8
         view[inner : inner + 8 * len(values)] = np.array(values, np.float64).tobytes()
         _TIME.pack_into(view, at + length - 8, time_ns)
         block.offset = at + length
         self._producer.counts.accepted += len(values)
 
-    def _numbers_of(self, phase: str, columns: list[tuple[str, str]]) -> list[int]:
-        known = self._series
-        fresh = [(phase, *one) for one in columns if (phase, *one) not in known]
-        if fresh:
-            first = len(known)
-            known.update((one, first + at) for at, one in enumerate(fresh))
-            series = [Series(*one, "d", self._reductions.get(one[1:], "last")) for one in fresh]
-            self._producer.define_series(list(range(first, first + len(fresh))), series)
-        return [known[phase, namespace, key] for namespace, key in columns]
+    def _numbers_of(self, phase: str, shape: Shape) -> list[int]:
+        numbers: list[int] = []
+        for namespace, keys in shape:
+            known = self._series.setdefault((phase, namespace), {})
+            found = [*map(known.get, keys)]
+            if None in found:
+                self._number(phase, namespace, known, [key for key in keys if key not in known])
+                found = [*map(known.get, keys)]
+            numbers.extend(found)  # type: ignore[arg-type]
+        return numbers
+
+    def _number(self, phase: str, namespace: str, known: dict[str, int], fresh: list[str]) -> None:
+        first = self._series_count
+        self._series_count += len(fresh)
+        known.update(zip(fresh, range(first, self._series_count), strict=True))
+        reductions = self._reductions
+        folds = [reductions.get((namespace, key), "last") for key in fresh] if reductions else ["last"] * len(fresh)
+        self._producer.define_series(first, phase, namespace, fresh, folds)
 
 
-def _codes(values: tuple[Any, ...], settled: str) -> str:
+def _codes(values: list[Any], settled: str | None) -> str:
     """A type code a value: whole numbers are "q", unless their key is known to hold floats and can hold this one."""
-    codes = "".join("d" if type(value) is float else "q" for value in values)
-    if not settled or codes == settled:
+    codes = "".join([FLOAT if type(value) is float else INTEGER for value in values])
+    if settled is None or codes == settled:
         return codes
     return "".join(
-        "d" if code == "d" or (known == "d" and -EXACT <= value <= EXACT) else "q"
+        FLOAT if code == FLOAT or (known == FLOAT and -EXACT <= value <= EXACT) else INTEGER
         for code, known, value in zip(codes, settled, values, strict=True)
     )
+
+
+def _widest(settled: str, codes: str) -> str:
+    """A key that held whole numbers and then a float holds floats from now on."""
+    return "".join(FLOAT if FLOAT in pair else INTEGER for pair in zip(settled, codes, strict=True))

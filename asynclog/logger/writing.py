@@ -8,9 +8,8 @@ committed the row and the control records, under the lock, with no await between
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -48,9 +47,9 @@ class Snapshot(NamedTuple):
 class Writing:
     """A write in progress. ``core`` is the logger's shared part."""
 
-    def __init__(self, core: "Core", taken: Taken, state: State, *, owner: bool) -> None:
+    def __init__(self, core: "Core", taken: Taken, state: State, owner: Hashable) -> None:
         self._core, self._taken, self._state = core, taken, state
-        self._owner: Any = core.owner if owner else ("foreign", get_ident())
+        self._owner = owner
         self._began = time.monotonic_ns()
         self._numbers: list[tuple[str, dict[str, float | int]]] = []
         self._snapshots: list[Snapshot] = []

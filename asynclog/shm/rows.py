@@ -21,7 +21,7 @@ from asynclog.state import LEVELS, Context
 from asynclog.wire.schema import SPARSE_HEAD, Schema, sparse_length
 
 BLOCK_HEADER_BYTES: Final = 64
-SMALLEST_BLOCK_BYTES: Final = 16 << 10
+SMALLEST_BLOCK_BYTES: Final = 8 << 10
 LARGEST_BLOCK_BYTES: Final = 256 << 10
 _HEADER: Final = Struct("@IIIIIIqI")  # magic, schema, stride, size, generation, announced, epoch, level
 _MAGIC: Final = 0x6B636C62  # "blck"

@@ -5,6 +5,7 @@ that are too long for meta travel as an array of UTF-8 or msgpack bytes.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -128,8 +129,8 @@ def read_event(frame: Frame, payload: "memoryview | None" = None) -> Event:
             str(meta["phase"]),
             str(meta["namespace"]),
             str(meta["key"]),
-            int(meta["step"]),
-            int(meta.get("epoch", 0)),
+            whole(meta["step"]),
+            whole(meta.get("epoch", 0)),
             frame.time,
             dict(meta.get("axes", {})),
             value,
@@ -140,13 +141,28 @@ def read_event(frame: Frame, payload: "memoryview | None" = None) -> Event:
         raise DamagedFrame(f"not an event: {error!r}") from error
 
 
+def whole(number: Any) -> int:
+    """A whole number of 64 bits, as msgpack gives it. Raises TypeError or OverflowError: its unsigned ones reach further."""
+    found: int = index(number)
+    if not -(2**63) <= found < 2**63:
+        raise OverflowError(f"{found} has more than 64 bits")
+    return found
+
+
+def _of(expected: type, found: Any) -> Any:
+    if not isinstance(found, expected):
+        raise TypeError(f"expected {expected.__name__}, found {type(found).__name__}")
+    return found
+
+
 def _value(kind: str, params: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
     if kind == "scalar":
-        return params["value"]
+        number = params["value"]
+        return number if type(number) is float else whole(number)
     if kind == "string":
-        return params["text"]
+        return _of(str, params["text"])
     if kind == "config":
-        return params["config"]
+        return _of(dict, params["config"])
     known = KINDS.get(kind)
     if known is None:
         return {**params, **arrays}  # a kind of a later version is given as its parts

@@ -107,6 +107,16 @@ def pack_series(series: "tuple[Series, ...] | list[Series]", numbers: "list[int]
     return msgpack.packb(content, use_bin_type=True)  # type: ignore[no-any-return]
 
 
+def pack_numbered(first: int, phase: str, namespace: str, keys: list[str], reductions: list[str]) -> bytes:
+    """The same for float series of one namespace that are numbered one after the other."""
+    folds = bytes(map(REDUCTIONS.index, reductions))
+    content = {
+        "groups": [[phase, namespace, keys, FLOAT * len(keys), folds]],
+        "ids": np.arange(first, first + len(keys), dtype="<u4").tobytes(),
+    }
+    return msgpack.packb(content, use_bin_type=True)  # type: ignore[no-any-return]
+
+
 def unpack_series(payload: Buffer) -> "tuple[tuple[Series, ...], list[int] | None]":
     """The inverse of ``pack_series``, from untrusted bytes. Raises DamagedFrame."""
     try:

@@ -11,7 +11,7 @@ from asynclog.sink import Event
 from asynclog.wire.absence import Absence
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.codec import raw_payload
-from asynclog.wire.event import due_mask, read_event
+from asynclog.wire.event import due_mask, read_event, whole
 from asynclog.wire.frame import Buffer, Frame
 from asynclog.wire.layout import NUMBERED, Kind
 from asynclog.wire.schema import SchemaBook, Series, sparse_records
@@ -116,7 +116,7 @@ class StreamDecoder:
         if frame.kind == Kind.ROWS:
             schema = self.book.schema_of(frame)
             meta = frame.meta
-            rows = Rows(schema, raw_payload(frame), int(meta.get("epoch", 0)), str(meta.get("level", "batch")))
+            rows = Rows(schema, raw_payload(frame), whole(meta.get("epoch", 0)), str(meta.get("level", "batch")))
             if len(rows.payload) % schema.stride:
                 raise DamagedFrame(f"{len(rows.payload)} bytes are no rows of {schema.stride}")
             return Record(frame, rows, None, len(rows) * len(schema.series))
@@ -132,7 +132,7 @@ class StreamDecoder:
 
     def _sparse(self, frame: Frame) -> Record:
         meta = frame.meta
-        epoch, level = int(meta.get("epoch", 0)), str(meta.get("level", "batch"))
+        epoch, level = whole(meta.get("epoch", 0)), str(meta.get("level", "batch"))
         known = self.book.series
         events: list[Event] = []
         masks: list[int] = []
