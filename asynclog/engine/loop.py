@@ -65,6 +65,7 @@ class EngineLoop:
         if dead and engine.end is None:
             engine.writer_died()
         self._finish()
+        self._close()
 
     def _finish(self) -> None:
         engine = self.engine
@@ -88,6 +89,13 @@ class EngineLoop:
         give_up = time.monotonic() + 1.0
         while not self._channel.flush() and time.monotonic() < give_up:
             time.sleep(0.01)
+
+    def _close(self) -> None:
+        """A sink that was left behind may still report and wake: both do nothing from now on."""
+        self._selector.close()
+        self._channel.close()
+        self._heard.close()
+        self._waker.close()
 
     def _drain_wakes(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -221,7 +221,10 @@ class Collector:
     def _settle_block(self, block: "Block | None", taken: Taken) -> None:
         """Let the hot path go on with a block, if this write was of the plain kind it can do."""
         plain = block is not None and not self._children and not taken.values and taken.numbers[0][0] == self._namespace
-        self._block = block if plain and not len(self._further) else NO_BLOCK  # type: ignore[assignment]
+        self._block = block if plain else NO_BLOCK  # type: ignore[assignment]
+        # After the store: another thread logs first and forgets the block then, so one of the two sees the other.
+        if len(self._further):
+            self._block = NO_BLOCK
 
     def _take(self, pending: dict[str, Any]) -> Taken:
         """Everything pending, this logger's and its children's."""

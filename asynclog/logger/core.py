@@ -27,7 +27,7 @@ from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
 from asynclog.logger.writing import Writing
 from asynclog.shm import memory
-from asynclog.shm.rows import NEVER, Block
+from asynclog.shm.rows import Block
 from asynclog.sink import Sink
 from asynclog.state import State
 
@@ -192,8 +192,7 @@ class Core:
             return
         self.state = "forked"
         self.producer.lock = threading.RLock()
-        for block in self.producer.blocks.everyone():
-            block.width = NEVER
+        self.producer.blocks.shut()
         self.producer.close()
         _log.warning("a logger was inherited by a forked process (pid %d), where it records nothing", os.getpid())
 
@@ -260,11 +259,13 @@ class Core:
     def _on_low(self) -> None:
         self.on_low()
 
-    def check_size(self, nbytes: int) -> None:
+    def check_size(self, nbytes: int, kind: str, namespace: str, key: str) -> None:
         """Raises InvalidValue for what can never fit."""
         if nbytes > self.quota // 2:
             raise InvalidValue(
-                kind="array",
+                namespace=namespace,
+                key=key,
+                kind=kind,
                 expected=f"at most half of the shared memory ({self.quota} bytes)",
                 got=f"{nbytes} bytes",
                 hint="MultiLogger(slabs=bytes) sets how much there is",

@@ -4,8 +4,8 @@ Key sets that recur get a schema and rows; a set seen for the first time goes in
 by one, so that sets which never recur don't define a schema each.
 """
 
-from collections.abc import Hashable, Iterator
-from itertools import chain
+from collections.abc import Hashable
+from itertools import chain, repeat
 from struct import Struct
 from typing import Any, Final
 
@@ -43,11 +43,6 @@ class KeySet:
         self.codes: str | None = None
         self.schemas: dict[tuple[Any, ...], Schema] = {}
         self.numbers: bytes | None = None
-
-    @property
-    def columns(self) -> Iterator[tuple[str, str]]:
-        """(namespace, key) of each number."""
-        return ((namespace, key) for namespace, keys in self.shape for key in keys)
 
 
 class NumberWriter:
@@ -125,10 +120,10 @@ class NumberWriter:
         schema = found.schemas.get(variant)
         if schema is None:
             reductions = self._reductions
-            series = tuple(
-                Series(context.phase, namespace, name, code, reductions.get((namespace, name), "last"))
-                for (namespace, name), code in zip(found.columns, codes, strict=True)
-            )
+            spaces = [namespace for namespace, keys in found.shape for _ in keys]
+            names = [key for _, keys in found.shape for key in keys]
+            folds = [reductions.get(one, "last") for one in zip(spaces, names)] if reductions else repeat("last")  # noqa: B905
+            series = tuple(map(Series._make, zip(repeat(context.phase), spaces, names, codes, folds)))
             schema = Schema(self._next_schema, series, due is not None, context.elapsed_s is not None, tuple(context.axes))
             self._producer.define(schema)
             self._next_schema += 1
@@ -136,13 +131,13 @@ class NumberWriter:
         lasting = context if context.plain else plain_context(context.phase, context.epoch, context.level)
         block = self._producer.open_block(key, schema, lasting)
         if single and due is None and context.plain:
-            names = [name for _, name in found.columns]
+            own = found.shape[0][1]
             total = int if "d" not in codes else float
             if found.by_position:
-                block.put = tuple_packer(len(names), schema.struct, schema.stride, total)
+                block.put = tuple_packer(len(own), schema.struct, schema.stride, total)
             else:
-                block.put = mapping_packer(names, schema.struct, schema.stride, total)
-            block.width = len(names)
+                block.put = mapping_packer(own, schema.struct, schema.stride, total)
+            block.width = len(own)
             block.since, block.owner = self.since, key[0]
         if self._producer.blocks.evict(owner=key[0]):
             # More sets take turns than blocks can be open: better name their series one by one.

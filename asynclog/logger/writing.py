@@ -210,7 +210,7 @@ class Writing:
             params, arrays = split(value_of(logged.kind, raw, logged.params, logged.namespace, logged.key))
             specs = [ArraySpec(name, one.dtype.newbyteorder("<").str, one.shape) for name, one in arrays.items()]
             nbytes = payload_offsets(specs)[-1]
-            self._core.check_size(nbytes)
+            self._core.check_size(nbytes, logged.kind, logged.namespace, logged.key)
         except InvalidValue as error:
             self._core.complain(error)
             return

@@ -27,7 +27,7 @@ def _record_bytes(length: int) -> int:
 
 
 class ControlWriter:
-    """Appends records. new_slab(nbytes) gives a zeroed slab and its view; the caller holds the lock."""
+    """Appends records. new_slab(nbytes) gives a slab and its view; the caller holds the lock."""
 
     def __init__(self, new_slab: Callable[[int], tuple[SlabState, memoryview]]) -> None:
         self._new_slab = new_slab

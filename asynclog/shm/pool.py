@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
-import numpy as np
-
 from asynclog.errors import InvalidValue, NoRoom
 from asynclog.shm import memory
 from asynclog.shm.slab import ARENA_BYTES, CONTROL_SLAB_BYTES, ROW_SLAB_BYTES, Ledger, Ref, Role, SlabState, size_class
@@ -41,15 +39,11 @@ class Pool:
         self.refusals = 0
 
     def slab(self, role: Role, size: int) -> SlabState:
-        """A slab with one claim on it, zeroed if it is for rows or control records. Raises NoRoom."""
+        """A slab with one claim on it. Raises NoRoom."""
         fitting = [one for one in self.ledger.free_slabs(role) if size <= one.size <= 2 * size]
         if fitting:
             chosen = min(fitting, key=lambda one: (one.size, one.number))
-            state = self.ledger.reuse(chosen.number)
-            if role is not Role.ARRAYS:
-                # Recovery tells rows from nothing by their commit mark, so nothing has to be zero.
-                np.frombuffer(self.mappings[state.number].view, np.uint8)[:] = 0
-            return state
+            return self.ledger.reuse(chosen.number)
         self._make_room(role, size)
         return self._adopt(role, size, self._create(size))
 
