@@ -191,7 +191,8 @@ class LocalChannel:
         return True
 
     def receive(self) -> "list[tuple[Message, Mapping | None]]":
-        with contextlib.suppress(BlockingIOError):
+        # It may have been closed here meanwhile, by another thread.
+        with contextlib.suppress(OSError):
             while self._wake_here.recv(4096):
                 pass
         # Looked at first: what is said between the two is received next time, before the end.

@@ -42,7 +42,7 @@ from asynclog.wire.frame import pack_meta
 from asynclog.wire.layout import BLOB_PART_BYTES
 from asynclog.wire.schema import Schema, pack_numbered
 
-RING_BYTES: Final = 256 << 10
+RING_BYTES: Final = 1 << 20
 """Rows announced before the doorbell rings, unless linger or an event is first: a wake-up costs the sender up to 20 µs."""
 
 

@@ -61,7 +61,11 @@ class Collector:
     def log(self, values: Mapping[str, Any], *, namespace: str | None = None) -> None:
         """Several values at once: numbers, and also str and value objects such as ``Image``."""
         if namespace is None and self._core.scopes is None:
-            self._pending.update(values)
+            if type(values) is dict and not self._pending:
+                # A display, not a call: like the store in log_scalar, nothing can come between the look and the store.
+                self._pending = {**values}
+            else:
+                self._pending.update(values)
         else:
             for key, value in values.items():
                 self._log_number(key, value, namespace, None)
