@@ -4,6 +4,8 @@ Keys and texts are not trusted: an escape sequence in one could retitle the term
 unprintable gets through, and nothing is taken for markup.
 """
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -17,7 +19,15 @@ from asynclog.readers import Run, read
 from asynclog.readers.scan import Progress as Report
 from asynclog.sinks.strict_json import json_text
 
-screen = Console(highlight=False, soft_wrap=False)
+PIPED_COLUMNS: Final = 200
+"""Where there is no terminal, lines are for a file or another program: wide enough that nothing is wrapped in practice."""
+
+
+def _width() -> int | None:
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_COLUMNS
+
+
+screen = Console(highlight=False, soft_wrap=False, width=_width())
 errors = Console(stderr=True, highlight=False)
 
 # About a second's work; a bar that flashes by is only unrest.

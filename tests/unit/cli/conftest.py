@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from asynclog.cli.app import app
+from asynclog.cli.screen import screen
 from asynclog.values import Histogram, Image
 from asynclog.wire.schema import Series
 from tests.runfiles import StreamWriter, make_run
@@ -16,7 +17,8 @@ Invoke = Callable[..., Result]
 @pytest.fixture
 def asynclog() -> Invoke:
     """The command line, called with words."""
-    runner = CliRunner(env={"COLUMNS": "120", "TERM": "dumb", "NO_COLOR": "1"})
+    runner = CliRunner(env={"TERM": "dumb", "NO_COLOR": "1"})
+    screen.width = 120  # whatever the terminal is that the tests run in
 
     def invoke(*words: object) -> Result:
         return runner.invoke(app, [str(word) for word in words])
