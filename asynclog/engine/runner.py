@@ -104,23 +104,29 @@ class SinkRunner:
     async def serve(self) -> None:
         """Open, deliver until the feed ends, close."""
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
-        if await self._attempt(self._open):
-            self.state = "running"
-            while not self._stopped:
-                self._told = False
-                delivery = await self._next()
-                if delivery is None:
-                    await self._flush_if_reached()
-                    await self._wait()
-                    continue
-                await self._deliver(delivery)
-                if delivery.ended:
-                    break
-        await self._flush_if_reached()
-        await self._attempt(self._close, tries=1)
-        self.counters.add(self.feed.close())
-        await self._save(force=True)
-        self._finish()
+        try:
+            if await self._attempt(self._open):
+                self.state = "running"
+                await self._deliver_all()
+            await self._flush_if_reached()
+            await self._attempt(self._close, tries=1)
+            self.counters.add(self.feed.close())
+            await self._save(force=True)
+        finally:
+            # Also if the caller's loop cancels: somebody may be waiting for the end.
+            self._finish()
+
+    async def _deliver_all(self) -> None:
+        while not self._stopped:
+            self._told = False
+            delivery = await self._next()
+            if delivery is None:
+                await self._flush_if_reached()
+                await self._wait()
+                continue
+            await self._deliver(delivery)
+            if delivery.ended:
+                break
 
     async def _open(self) -> None:
         opening = getattr(self.route.sink, "open", None)
@@ -188,16 +194,19 @@ class SinkRunner:
                     # In a thread of its own nobody but the sink can have asked for it.
                     while task.uncancel():
                         pass
-                verdict = self._note(SystemExit("the sink cancelled its own task"))
+                failure: BaseException = SystemExit("the sink cancelled its own task")
             except BaseException as error:  # noqa: BLE001 - this is the one place that isolates
-                verdict = self._note(error)
+                failure = error
             else:
-                self._retry.succeeded()
-                if self.state == "failing":
-                    self.state = "running"
+                # A flush that goes well says nothing about the batches that don't.
+                if tries is None:
+                    self._retry.succeeded()
+                    self.state = "running" if self.state == "failing" else self.state
                 return True
+            self._note(failure)
             if tries == 1:
                 return False
+            verdict = self._retry.failed(failure)
             if verdict is Verdict.AGAIN:
                 self.state = "failing"
                 await asyncio.sleep(self._retry.delay_s)
@@ -208,10 +217,9 @@ class SinkRunner:
                 self._on_trouble(self.route.name, self.error or "", True)
             return False
 
-    def _note(self, error: BaseException) -> Verdict:
+    def _note(self, error: BaseException) -> None:
         self.error = "".join(traceback.format_exception(error)).rstrip()
         self._on_trouble(self.route.name, self.error, False)
-        return self._retry.failed(error)
 
     async def _flush_if_reached(self) -> None:
         reached = [one for one in self._tickets if one[0] <= self.feed.seq or self._stopped]

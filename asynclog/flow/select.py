@@ -26,6 +26,8 @@ from asynclog.wire.stream import Record
 
 # What was counted within each write adds up between writes.
 _AGAIN: Final = {"count": "sum"}
+# Writes whose decision is remembered: more than the rows of one block.
+_MOST_DECISIONS: Final = 1 << 16
 
 
 @dataclass
@@ -115,9 +117,10 @@ class Selector:
             return bool(mask >> self.bit & 1)
         if self.limiter is None:
             return True
-        # One decision a write: its records share their time.
+        # One decision a write: its records share their time, and may lie in blocks that overlap.
         if time_ns not in self._own:
-            self._own.clear()
+            if len(self._own) >= _MOST_DECISIONS:
+                self._own.clear()
             self._own[time_ns] = self.limiter.due(phase, step, time_ns)
         return self._own[time_ns]
 

@@ -82,8 +82,11 @@ class Pool:
     def lacks(self, nbytes: int) -> int:
         """0 if ``allocate`` would not have to make a slab; else the size of the one it would make."""
         size = size_class(nbytes) if nbytes > ARENA_BYTES // 4 else ARENA_BYTES
-        if size == ARENA_BYTES and self._arena is not None and self.ledger.has_room(self._arena, nbytes):
-            return 0
+        if size == ARENA_BYTES and self._arena is not None:
+            if self.ledger.has_room(self._arena, nbytes):
+                return 0
+            # Everything in it may have been released long ago: only our own claim keeps it from being used again.
+            self._retire_arena()
         return 0 if any(size <= one.size <= 2 * size for one in self.ledger.free_slabs(Role.ARRAYS)) else size
 
     def stock(self, role: Role, size: int, lock: AbstractContextManager[object]) -> None:

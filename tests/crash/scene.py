@@ -1,0 +1,309 @@
+"""The scene around a kill: a training process is started, watched and killed, and what it leaves behind is looked at.
+
+Every process of a scene has the scene's mark in its environment, so that what is left of it can be found, whoever its
+parent is by then.
+"""
+
+import csv
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import asynclog as al
+from asynclog.readers.run import Run
+from asynclog.readers.verify import verify
+from tests.crash.victim import EVENTS_EVERY, MOST_TIMED, NOTE_BYTES, VALID_EVERY, Word, image, mapped
+
+ROOT: Final = Path(__file__).parents[2]
+LIFE_STEPS: Final = 1 << 24
+"""The n-th life of a run begins at this step, n times: the steps tell the lives apart."""
+PATIENCE_S: Final = 40.0
+_MARK: Final = "ASYNCLOG_SCENE"
+
+
+@dataclass
+class Life:
+    """One training process of a run."""
+
+    number: int
+    process: "subprocess.Popen[str]"
+    words: memoryview
+
+    @property
+    def first(self) -> int:
+        return self.number * LIFE_STEPS
+
+    @property
+    def rows(self) -> int:
+        """Accepted so far."""
+        return self.words[Word.ROWS]
+
+    @property
+    def events(self) -> int:
+        return self.words[Word.EVENTS]
+
+    @property
+    def recorder(self) -> int:
+        return self.words[Word.RECORDER]
+
+    def accepted_before(self, moment_ns: int) -> int:
+        """How many rows had been accepted at a moment of the monotonic clock."""
+        assert self.rows <= MOST_TIMED
+        times = np.array(self.words[Word.TIMES : Word.TIMES + self.rows])
+        return int(np.searchsorted(times, moment_ns))
+
+    def hears(self, word: str) -> None:
+        """Wait for a word of the training process."""
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline().strip()
+        assert said == word, f"expected {word!r} of the training process, it said {said!r}:\n{self.errors()}"
+
+    def errors(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read() if self.process.poll() is not None else ""
+
+    def accepts(self, rows: int) -> None:
+        """Wait until so many rows more have been accepted."""
+        wanted = self.rows + rows
+        eventually(lambda: self.rows >= wanted or self.process.poll() is not None, f"{rows} rows")
+        assert self.process.poll() is None, self.errors()
+
+    def kill(self) -> int:
+        """Kill the training process; returns its exit status."""
+        self.process.kill()
+        return self.process.wait()
+
+    def kill_recorder(self) -> int:
+        """Kill the recorder; returns which process it was."""
+        pid = self.recorder
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def has_another_recorder_than(self, pid: int) -> None:
+        eventually(lambda: self.recorder not in (0, pid), "another recorder")
+
+    def stop(self) -> str:
+        """Have the loop end and the logger close; returns what the process said on its standard error."""
+        self.words[Word.STOP] = 1
+        _, errors = self.process.communicate(timeout=PATIENCE_S)
+        assert self.process.returncode == 0, errors
+        return errors
+
+
+@dataclass
+class Scene:
+    """A run and the processes that write it, one after the other."""
+
+    folder: Path
+    lives: list[Life] = field(default_factory=list)
+    shared_before: set[str] = field(default_factory=lambda: _shared_memory())
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def mark(self) -> str:
+        return f"{_MARK}={self.folder}"
+
+    def start(self, *options: str, wait: bool = True) -> Life:
+        """Start a training process; ``wait``: until its logger is open."""
+        number = len(self.lives)
+        note = self.folder / f"note-{number}"
+        with note.open("wb") as file:
+            file.truncate(NOTE_BYTES)
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-W", "ignore", str(ROOT / "tests" / "crash" / "victim.py"), str(self.run), str(note)),
+                *("--first", str(number * LIFE_STEPS), *options),
+            ],
+            env={**os.environ, "PYTHONPATH": str(ROOT), _MARK: str(self.folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        life = Life(number, process, mapped(note))
+        self.lives.append(life)
+        if wait:
+            life.hears("open")
+        return life
+
+    def processes(self) -> list[int]:
+        """Those of this scene that live."""
+        found = []
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit() and self.mark.encode() in _environment(int(entry.name)).split(b"\0"):
+                found.append(int(entry.name))
+        return found
+
+    def wait_until_empty(self, seconds: float = PATIENCE_S) -> list[int]:
+        """Wait until every process has gone; returns those that haven't."""
+        until = time.monotonic() + seconds
+        while (left := self.processes()) and time.monotonic() < until:
+            exited(left[0], until - time.monotonic())
+        return left
+
+    def leftovers(self) -> list[str]:
+        """What should have gone with the processes: processes, and names in /dev/shm."""
+        processes = [f"process {pid}" for pid in self.wait_until_empty()]
+        return processes + sorted(_shared_memory() - self.shared_before)
+
+    def clear(self) -> None:
+        """End what a failed test left."""
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+            exited(pid, PATIENCE_S)
+        for life in self.lives:
+            life.process.communicate()
+
+
+@dataclass
+class Findings:
+    """What became of a scene. complaints: what is not as promised, empty if all is well."""
+
+    accepted: int = 0
+    read: int = 0
+    lost: int = 0
+    leftovers: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+def findings(scene: Scene, status: str, *, surely: "dict[int, int] | None" = None, sinks: bool = True) -> Findings:
+    """Look at everything a scene left.
+
+    surely: by life, how many rows must be there (default: all that were accepted, and all events). sinks: whether they must
+    have had all that the journal has.
+    """
+    found = Findings(leftovers=scene.leftovers())
+    found.complaints += [f"left over: {one}" for one in found.leftovers]
+    run = al.read(scene.run)
+    report = verify(scene.run)
+    if run.status != status:
+        found.complaints.append(f"status is {run.status!r}, expected {status!r}")
+    if not report.sound or report.missing or run.missing:
+        found.complaints.append(f"not sound: {report.missing} missing, {[str(one) for one in report.damage][:3]}")
+    read = {life.number: _rows(run, life, found) for life in scene.lives}
+    for life in scene.lives:
+        expected = life.rows if surely is None else surely[life.number]
+        found.accepted += life.rows
+        found.read += read[life.number]
+        found.lost += max(0, expected - read[life.number])
+        if read[life.number] < expected:
+            found.complaints.append(f"life {life.number}: {life.rows} rows were accepted, {read[life.number]} are there")
+        events = _events(run, life, found)
+        if surely is None and events < life.events:
+            found.lost += life.events - events
+            found.complaints.append(f"life {life.number}: {life.events} events were accepted, {events} are there")
+    if not sinks:
+        return found
+    valid = [step for life in scene.lives for step in range(life.first, life.first + read[life.number], VALID_EVERY)]
+    found.complaints += [*_sink_complaints("lines", _line_steps(scene.run / "lines.jsonl"), valid)]
+    found.complaints += [*_sink_complaints("table", _table_steps(scene.run / "rows.csv"), valid)]
+    return found
+
+
+def exited(pid: int, seconds: float) -> bool:
+    """Wait for the end of a process, be it ours or not."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(max(0.0, seconds) * 1000))
+    finally:
+        os.close(fd)
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Look again and again, where nothing tells."""
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.002)
+
+
+def _rows(run: Run, life: Life, found: Findings) -> int:
+    """How many rows of a life are there: from its first step on, without a hole, with the values that were logged."""
+    here: dict[str, np.ndarray] = {}
+    for key, factor in {"loss": 0.5, "accuracy": -0.25, "count": 1}.items():
+        steps = []
+        for phase in ("train", "valid"):
+            series = run.series(key, phase=phase)
+            mine = (series.step >= life.first) & (series.step < life.first + LIFE_STEPS)
+            steps.append(series.step[mine])
+            if not (series.value[mine] == series.step[mine] * factor).all():
+                found.complaints.append(f"life {life.number}: wrong values of {key} in {phase}")
+        if (steps[0] % VALID_EVERY == 0).any() or (steps[1] % VALID_EVERY).any():
+            found.complaints.append(f"life {life.number}: rows of {key} in the wrong phase")
+        here[key] = np.sort(np.concatenate(steps))
+        if not np.array_equal(here[key], np.arange(life.first, life.first + len(here[key]))):
+            found.complaints.append(f"life {life.number}: {key} has holes or repeats")
+    if len({len(one) for one in here.values()}) > 1:
+        found.complaints.append(f"life {life.number}: rows were torn apart: { {key: len(one) for key, one in here.items()} }")
+    return min(len(one) for one in here.values())
+
+
+def _events(run: Run, life: Life, found: Findings) -> int:
+    """How many images and strings of a life are there, each with its own content."""
+    count = 0
+    for kind in ("image", "string"):
+        mine = [one for one in run.events(kind=kind) if life.first <= one.step < life.first + LIFE_STEPS]
+        count += len(mine)
+        start = -(-life.first // EVENTS_EVERY) * EVENTS_EVERY
+        if [one.step for one in mine] != list(range(start, start + len(mine) * EVENTS_EVERY, EVENTS_EVERY)):
+            found.complaints.append(f"life {life.number}: {kind}s have holes, repeats or another order")
+        for one in mine:
+            good = np.array_equal(one.value.data, image(one.step)) if kind == "image" else one.value == f"step {one.step}"
+            if not good:
+                found.complaints.append(f"life {life.number}: the {kind} of step {one.step} holds {one.value!r}")
+    return count
+
+
+def _line_steps(path: Path) -> Iterator[int]:
+    with path.open() as file:
+        for text in file:
+            line = json.loads(text)
+            if "metrics" in line:
+                yield line["step"]
+
+
+def _table_steps(path: Path) -> Iterator[int]:
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            assert float(row["loss"]) == int(row["step"]) * 0.5
+            yield int(row["step"])
+
+
+def _sink_complaints(name: str, steps: Iterator[int], expected: list[int]) -> Iterator[str]:
+    counted = Counter(steps)
+    if missing := set(expected) - counted.keys():
+        yield f"sink {name!r} misses {len(missing)} of {len(expected)} rows, steps {min(missing)} to {max(missing)}"
+    if more := counted.keys() - set(expected):
+        yield f"sink {name!r} has {len(more)} rows that the journal has not, steps {min(more)} to {max(more)}"
+    if repeated := [step for step, times in counted.items() if times > 1]:
+        yield f"sink {name!r} repeats {len(repeated)} rows, steps {min(repeated)} to {max(repeated)}"
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def _shared_memory() -> set[str]:
+    return {name for name in os.listdir("/dev/shm") if re.match("asynclog", name)}

@@ -1,0 +1,525 @@
+"""Whatever a sink does ends in its runner: it is counted, told, tried again or given up, and touches nothing else."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asynclog.engine.cursor import Cursor, CursorFile
+from asynclog.engine.feed import Feed, JournalFeed, MemoryFeed
+from asynclog.engine.runner import SinkRunner, journal_runner
+from asynclog.errors import SinkRejected, SinkUnavailable
+from asynclog.flow.route import Route
+from asynclog.flow.select import Counters
+from asynclog.wire.stream import StreamDecoder
+from tests.unit.engine.parts import (
+    DEADLINE_S,
+    FOLDED,
+    LOSS,
+    START_NS,
+    EngineSettings,
+    ToldSink,
+    journal_writer,
+    rows,
+    settings,
+)
+
+
+class Served:
+    """A runner in its thread, over memory or a journal in ``directory``."""
+
+    def __init__(
+        self,
+        act: Callable[[str], Any] = lambda call: None,
+        directory: Path | None = None,
+        *,
+        start: bool = True,
+        sink: Any = None,
+        epoch: int = 0,
+    ) -> None:
+        self.sink = sink if sink is not None else ToldSink(act)
+        self.route = Route(self.sink, name="sink")
+        self.troubles: list[tuple[str, str, bool]] = []
+        self.seq = 0
+        self.decoder = StreamDecoder()
+        for schema in (LOSS, FOLDED):
+            self.decoder.feed(schema.frame(0, 0))
+        self.settings: EngineSettings = settings(directory, [self.route], epoch=epoch)
+        self.cursor_file: CursorFile | None = None
+        feed: Feed
+        counters = Counters()
+        if directory is not None:
+            self.journal = journal_writer(self.settings)
+            assert self.settings.stream is not None
+            self.cursor_file = CursorFile(directory, "sink", "main")
+            cursor = self.cursor_file.load()
+            counters = cursor.counters if cursor is not None else counters
+            feed = JournalFeed(self.route, self.settings.stream, "main", epoch, cursor)
+        else:
+            feed = MemoryFeed(self.route, "main", 0, 0, "drop_oldest", 1 << 20, lambda held: None)
+        self.feed = feed
+        self.runner = SinkRunner(
+            self.route,
+            feed,
+            self.settings.run,
+            cursor_file=self.cursor_file,
+            counters=counters,
+            on_trouble=lambda *trouble: self.troubles.append(trouble),
+            total_events=lambda: self.seq,
+        )
+        if start:
+            self.runner.start_thread()
+
+    def offer(self, *numbers: float, **options: Any) -> int:
+        """A record of some rows; returns its seq."""
+        frame = rows(self.seq, *numbers, **options)
+        self.seq += 1
+        if isinstance(self.feed, MemoryFeed):
+            record = self.decoder.feed(frame)
+            assert record is not None
+            self.feed.offer(record, -1)
+        else:
+            self.journal.add(frame)
+            self.journal.commit()
+        self.runner.notify()
+        return frame.seq
+
+    def delivered(self, *numbers: float) -> None:
+        """Offer a record and wait until the runner is done with it, one way or the other."""
+        self.flush(self.offer(*numbers))
+
+    def flush(self, seq: int) -> None:
+        ticket: Future[None] = self.runner.flush(seq)
+        ticket.result(DEADLINE_S)
+
+    def end(self) -> dict[str, Any]:
+        if isinstance(self.feed, MemoryFeed):
+            self.feed.end()
+        elif not self.journal.closed:
+            self.journal.close("finished", None, START_NS)
+        self.runner.notify()
+        assert self.runner.ended.wait(DEADLINE_S)
+        return self.runner.statistics()
+
+
+@pytest.fixture(params=["memory", "journal"])
+def directory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | None]:
+    return None if request.param == "memory" else tmp_path
+
+
+def adds_up(told: dict[str, Any]) -> bool:
+    parts = ("delivered", "rejected", "dropped", "not_due", "filtered", "folded", "pending")
+    return bool(told["offered"] == sum(told[one] for one in parts))
+
+
+class Faults:
+    """Acts for the n-th write, and remembers nothing else."""
+
+    def __init__(self, fault: Callable[[], Any], times: int = 1 << 30, call: str = "write") -> None:
+        self.fault, self.left, self.call = fault, times, call
+
+    def __call__(self, call: str) -> Any:
+        if call == self.call and self.left:
+            self.left -= 1
+            return self.fault()
+        return None
+
+
+def raising(error: BaseException) -> Callable[[], Any]:
+    def fault() -> None:
+        raise error
+
+    return fault
+
+
+def cancelling() -> Any:
+    async def fault() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    return fault()
+
+
+def test_a_sink_is_opened_written_flushed_and_closed_in_order(directory: Path | None) -> None:
+    served = Served(directory=directory)
+    served.delivered(0.5, 1.5)
+    served.delivered(2.5)
+    told = served.end()
+    assert served.sink.values == [0.5, 1.5, 2.5]
+    assert [one for one in served.sink.calls if one != "flush"] == ["open", "write", "write", "aclose"]
+    assert served.sink.calls.count("flush") == 2
+    assert (told["offered"], told["delivered"], told["pending"], told["state"]) == (3, 3, 0, "ended")
+    assert served.sink.run == served.settings.run
+    assert served.troubles == []
+
+
+def test_two_methods_make_a_sink() -> None:
+    class Least:
+        def __init__(self) -> None:
+            self.values: list[Any] = []
+
+        async def write(self, batch: Any, /) -> None:
+            self.values += [event.value for event in batch]
+
+        async def aclose(self) -> None:
+            self.values.append("closed")
+
+    served = Served(sink=Least())
+    served.delivered(0.5)
+    served.end()
+    assert served.sink.values == [0.5, "closed"]
+
+
+@pytest.mark.parametrize("error", [SinkUnavailable("later"), OSError("refused"), TimeoutError()])
+def test_an_unavailable_sink_gets_the_same_batch_again(error: BaseException) -> None:
+    served = Served(Faults(raising(error), times=4))
+    served.delivered(0.5)
+    told = served.end()
+    assert served.sink.values == [0.5]
+    assert served.sink.calls.count("write") == 5, "more often than anything else would be tried"
+    assert (told["delivered"], told["rejected"], told["state"]) == (1, 0, "ended")
+    assert len(served.troubles) == 4
+    assert not any(fatal for _, _, fatal in served.troubles)
+
+
+def test_a_failing_sink_says_so_until_it_recovers() -> None:
+    may_go = threading.Event()
+    states: list[str] = []
+
+    def fault(call: str) -> None:
+        if call == "write" and not may_go.is_set():
+            states.append(served.runner.state)
+            if len(states) == 3:
+                may_go.set()
+            raise SinkUnavailable("later")
+
+    served = Served(fault)
+    served.delivered(0.5)
+    assert states[1:] == ["failing", "failing"]
+    assert served.runner.state == "running"
+    assert "SinkUnavailable: later" in (served.runner.error or "")
+    served.end()
+
+
+def test_a_rejected_batch_is_counted_and_the_next_one_tried(directory: Path | None) -> None:
+    served = Served(Faults(raising(SinkRejected("never")), times=1), directory)
+    served.delivered(0.5, 1.5)
+    served.delivered(2.5)
+    told = served.end()
+    assert served.sink.values == [2.5]
+    assert served.sink.calls.count("write") == 2
+    assert (told["delivered"], told["rejected"], told["state"]) == (1, 2, "ended")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(raising(ValueError("a bug")), id="raises"),
+        pytest.param(lambda: sys.exit(3), id="exits"),
+        pytest.param(raising(KeyboardInterrupt()), id="interrupts"),
+        pytest.param(raising(asyncio.CancelledError()), id="raises a cancellation"),
+        pytest.param(cancelling, id="cancels itself"),
+    ],
+)
+def test_anything_else_is_tried_three_times_and_then_rejected(directory: Path | None, fault: Callable[[], Any]) -> None:
+    """It ends neither the thread nor the next batch."""
+    served = Served(Faults(fault, times=3), directory)
+    served.delivered(0.5)
+    assert served.sink.calls.count("write") == 3
+    served.delivered(1.5)
+    told = served.end()
+    assert served.sink.values == [1.5]
+    assert (told["delivered"], told["rejected"], told["state"]) == (1, 1, "ended")
+    assert adds_up(told)
+    assert len(served.troubles) == 3
+    assert all("Traceback" in text or "Exit" in text for _, text, _ in served.troubles)
+
+
+def test_a_sink_that_fails_twice_has_delivered_once(directory: Path | None) -> None:
+    served = Served(Faults(raising(ValueError("a bug")), times=2), directory)
+    served.delivered(0.5)
+    assert served.end()["delivered"] == 1
+    assert served.sink.values == [0.5]
+
+
+def test_a_sink_that_spoils_three_batches_is_stopped(directory: Path | None) -> None:
+    """Its end is told as fatal; a journal keeps the last batch for later, memory drops and counts it."""
+    served = Served(Faults(raising(ValueError("a bug"))), directory)
+    for number in range(3):
+        served.delivered(float(number))
+    assert served.runner.ended.wait(DEADLINE_S), "flushes in between went well, and change nothing"
+    for number in range(3, 5):
+        served.delivered(float(number))
+    told = served.end()
+    assert served.sink.calls.count("write") == 9
+    assert served.sink.calls[-1] == "aclose"
+    assert (told["state"], told["rejected"], told["delivered"]) == ("stopped", 2, 0)
+    assert adds_up(told)
+    if directory is None:
+        assert (told["dropped"], told["pending"]) == (3, 0)
+    else:
+        assert (told["dropped"], told["pending"]) == (0, 3)
+        cursor = CursorFile(directory, "sink", "main")
+        loaded = cursor.load()
+        cursor.close()
+        assert loaded is not None
+        assert loaded.seq == 1
+    assert [fatal for _, _, fatal in served.troubles].count(True) == 1
+    assert "ValueError: a bug" in told["error"]
+
+
+def test_two_spoiled_batches_and_a_good_one_stop_nothing() -> None:
+    served = Served(Faults(raising(ValueError("a bug")), times=6))
+    for number in range(3):
+        served.delivered(float(number))
+    faults = Faults(raising(ValueError("a bug")), times=6)
+    served.sink._act = faults
+    for number in range(3):
+        served.delivered(float(number))
+    told = served.end()
+    assert (told["state"], told["rejected"], told["delivered"]) == ("ended", 4, 2)
+
+
+def test_a_stopped_sink_with_folds_waiting_adds_up() -> None:
+    served = Served(Faults(raising(ValueError("a bug"))))
+    served.flush(served.offer(1.0, 2.0, schema=FOLDED, due=[0, 0]))
+    for number in range(3):
+        served.flush(served.offer(float(number), schema=FOLDED, due=[1]))
+    told = served.end()
+    assert told["state"] == "stopped"
+    assert told["pending"] == 0
+    assert adds_up(told)
+
+
+def test_a_sink_that_can_not_be_opened_is_stopped(directory: Path | None) -> None:
+    served = Served(Faults(raising(ValueError("no such server")), call="open"), directory)
+    told = served.end()
+    assert served.sink.calls == ["open"] * 3 + ["aclose"]
+    assert told["state"] == "stopped"
+    assert "no such server" in told["error"]
+
+
+def test_a_sink_that_is_unavailable_at_first_is_opened_later() -> None:
+    served = Served(Faults(raising(SinkUnavailable("later")), times=2, call="open"))
+    served.delivered(0.5)
+    assert served.sink.calls[:4] == ["open", "open", "open", "write"]
+    assert served.end()["delivered"] == 1
+
+
+def test_failing_flushes_take_no_tries_from_batches() -> None:
+    served = Served(Faults(raising(ValueError("no")), call="flush"))
+    for number in range(4):
+        served.delivered(float(number))
+    served.sink._act = Faults(raising(ValueError("a bug")), times=2)
+    served.delivered(4.0)
+    told = served.end()
+    assert (told["delivered"], told["rejected"], told["state"]) == (5, 0, "ended")
+
+
+@pytest.mark.parametrize("call", ["flush", "aclose"])
+def test_a_sink_that_fails_to_flush_or_close_is_told_of_and_harms_nobody(call: str) -> None:
+    served = Served(Faults(raising(ValueError("no")), call=call))
+    served.delivered(0.5)
+    told = served.end()
+    assert (told["delivered"], told["state"]) == (1, "ended")
+    assert "ValueError: no" in told["error"]
+
+
+def test_a_blocking_sink_blocks_nobody_else() -> None:
+    """Its thread is its own; what waits for it is pending, and is delivered when it lets go."""
+    may_go = threading.Event()
+    blocked = Served(lambda call: may_go.wait(DEADLINE_S) if call == "write" else None)
+    free = Served()
+    blocked.offer(0.5)
+    blocked.sink.until(lambda: "write" in blocked.sink.calls)
+    free.delivered(0.5)
+    blocked.offer(1.5)
+    assert (free.end()["delivered"], blocked.runner.statistics()["pending"]) == (1, 2)
+    assert not blocked.runner.ended.is_set()
+    may_go.set()
+    assert blocked.end()["delivered"] == 2
+
+
+def test_a_flush_waits_for_what_was_offered_before_it(directory: Path | None) -> None:
+    may_go = threading.Event()
+    served = Served(lambda call: may_go.wait(DEADLINE_S) if call == "write" else None, directory)
+    ticket = served.runner.flush(served.offer(0.5))
+    served.sink.until(lambda: "write" in served.sink.calls)
+    assert not ticket.done()
+    may_go.set()
+    ticket.result(DEADLINE_S)
+    assert served.sink.calls[:3] == ["open", "write", "flush"]
+    served.end()
+
+
+def test_a_flush_of_nothing_is_done_at_once(directory: Path | None) -> None:
+    served = Served(directory=directory)
+    served.flush(-1)
+    served.end()
+
+
+def test_a_flush_after_the_end_is_done(directory: Path | None) -> None:
+    served = Served(directory=directory)
+    served.end()
+    assert served.runner.flush(99).done()
+
+
+def test_a_flush_that_can_not_be_reached_is_done_at_the_end(directory: Path | None) -> None:
+    served = Served(directory=directory)
+    ticket = served.runner.flush(99)
+    assert not ticket.done()
+    served.end()
+    assert ticket.done()
+
+
+def test_a_flush_of_a_stopped_sink_is_done() -> None:
+    served = Served(Faults(raising(ValueError("no")), call="open"), start=False)
+    ticket = served.runner.flush(served.offer(0.5))
+    served.runner.start_thread()
+    ticket.result(DEADLINE_S)
+    assert "flush" not in served.sink.calls
+
+
+def test_a_resumed_route_goes_on_with_its_counters(tmp_path: Path) -> None:
+    first = Served(directory=tmp_path)
+    first.delivered(0.5)
+    first.delivered(1.5)
+    first.end()
+    second = Served(directory=tmp_path, epoch=1)
+    assert second.runner.statistics()["delivered"] == 2
+    second.delivered(2.5)
+    told = second.end()
+    assert second.sink.values == [2.5]
+    assert (told["offered"], told["delivered"], told["pending"]) == (3, 3, 0)
+
+
+def test_a_cursor_is_saved_before_a_flush_is_done(tmp_path: Path) -> None:
+    """What flush said is delivered is not delivered again, even if everything is killed now."""
+    served = Served(directory=tmp_path)
+    for number in range(5):
+        served.delivered(float(number))
+        assert served.cursor_file is not None
+        loaded = served.cursor_file.load()
+        assert loaded is not None
+        assert (loaded.seq, loaded.counters.delivered) == (number, number + 1)
+    served.end()
+
+
+def test_what_the_stream_has_and_the_sink_has_not_is_pending(tmp_path: Path) -> None:
+    may_go = threading.Event()
+    served = Served(lambda call: may_go.wait(DEADLINE_S) if call == "open" else None, tmp_path)
+    served.offer(0.5)
+    served.offer(1.5)
+    told = served.runner.statistics()
+    assert (told["offered"], told["pending"], told["state"]) == (2, 2, "opening")
+    may_go.set()
+    assert served.end()["pending"] == 0
+
+
+def test_counters_add_up_while_others_offer() -> None:
+    """Two threads count: none of their additions may get lost."""
+    served = Served()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(3000):
+            served.offer(float(number))
+        told = served.end()
+    finally:
+        sys.setswitchinterval(interval)
+    assert told["offered"] == 3000
+    assert told["delivered"] + told["dropped"] == 3000
+    assert told["pending"] == 0
+
+
+@pytest.mark.anyio
+async def test_a_sink_on_the_caller_s_loop_never_blocks_it(tmp_path: Path) -> None:
+    """Files are read and cursors saved in threads; the loop's watch raises otherwise."""
+    sink = ToldSink()
+    route = Route(sink, name="sink", place="caller")
+    made = settings(tmp_path, [route])
+    writer = await asyncio.to_thread(journal_writer, made)
+
+    def write(seq: int) -> None:
+        writer.add(rows(seq, float(seq)))
+        writer.commit()
+
+    await asyncio.to_thread(write, 0)
+    runner = await asyncio.to_thread(journal_runner, route, made, lambda *_: None, lambda: 1)
+    assert runner.reads_journal
+    serving = asyncio.ensure_future(runner.serve())
+    await asyncio.wait_for(asyncio.wrap_future(runner.flush(0)), DEADLINE_S)
+    await asyncio.to_thread(write, 1)
+    await asyncio.to_thread(writer.close, "finished", None, START_NS)
+    runner.notify()
+    await asyncio.wait_for(serving, DEADLINE_S)
+    assert sink.values == [0.0, 1.0]
+    assert "ended" in repr(runner)
+    again = await asyncio.to_thread(journal_runner, route, made, lambda *_: None, lambda: 1)
+    assert again.statistics()["delivered"] == 2
+    ending = asyncio.ensure_future(again.serve())
+    await asyncio.wait_for(ending, DEADLINE_S)
+    assert sink.run is not None
+    assert sink.run.resumed
+
+
+@pytest.mark.anyio
+async def test_the_caller_s_loop_may_cancel_a_runner() -> None:
+    """On that loop a cancellation is the caller's will, not the sink's."""
+    entered = asyncio.Event()
+
+    async def wait() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    route = Route(ToldSink(lambda call: wait() if call == "open" else None), name="sink", place="caller")
+    feed = MemoryFeed(route, "main", 0, 0, "drop_oldest", 1 << 20, lambda held: None)
+    runner = SinkRunner(
+        route,
+        feed,
+        settings(None, [route]).run,
+        cursor_file=None,
+        counters=Counters(),
+        on_trouble=lambda *_: None,
+        total_events=lambda: 0,
+    )
+    serving = asyncio.ensure_future(runner.serve())
+    ticket = runner.flush(5)
+    await entered.wait()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert runner.ended.is_set()
+    assert ticket.done()
+
+
+def test_a_cursor_of_another_epoch_tells_of_a_resumed_run(tmp_path: Path) -> None:
+    file = CursorFile(tmp_path, "sink", "main")
+    file.save(Cursor(0, 3, 4))
+    file.close()
+    made = settings(tmp_path, [route := Route(ToldSink(), name="sink")], epoch=1)
+    runner = journal_runner(route, made, lambda *_: None, lambda: 0)
+    runner.start_thread()
+    route.sink.until(lambda: "open" in route.sink.calls)  # type: ignore[attr-defined]
+    assert route.sink.run.resumed  # type: ignore[attr-defined]
+    writer = journal_writer(made)
+    writer.close("finished", None, START_NS)
+    runner.notify()
+    assert runner.ended.wait(DEADLINE_S)
+
+
+def test_an_ephemeral_route_keeps_no_cursor(tmp_path: Path) -> None:
+    route = Route(ToldSink(ephemeral=True), name="sink")
+    made = settings(tmp_path, [route])
+    journal_writer(made).close("finished", None, START_NS)
+    runner = journal_runner(route, made, lambda *_: None, lambda: 0)
+    runner.start_thread()
+    assert runner.ended.wait(DEADLINE_S)
+    assert not (tmp_path / "cursors").exists()

@@ -1,0 +1,246 @@
+"""The pool: within its quota, warm where it can be, and an error where it can't."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from asynclog.errors import InvalidValue, NoRoom
+from asynclog.shm.memory import Mapping, create_anonymous, create_shared
+from asynclog.shm.pool import Pool
+from asynclog.shm.slab import ARENA_BYTES, ROW_SLAB_BYTES, Role
+
+MIB = 1 << 20
+
+
+class Watched:
+    """A pool that tells what it announced: ("new", number, role, size) and ("gone", number)."""
+
+    def __init__(self, quota: int, create: Callable[[int], Mapping] = create_anonymous) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.pool = Pool(quota, self._new, lambda number: self.told.append(("gone", number)), create)
+
+    def _new(self, number: int, role: Role, mapping: Mapping) -> None:
+        assert not any(mapping.view[:64]), "consumers are told before it takes any data"
+        self.told.append(("new", number, role, mapping.size))
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched(32 * MIB)
+
+
+def test_a_new_slab_is_claimed_and_announced(watched: Watched) -> None:
+    state = watched.pool.slab(Role.ROWS, ROW_SLAB_BYTES)
+    assert (state.claims, state.generation) == (1, 1)
+    assert watched.told == [("new", state.number, Role.ROWS, ROW_SLAB_BYTES)]
+
+
+def test_a_free_slab_is_reused_warm(watched: Watched) -> None:
+    """Under its next generation, and without a word: consumers have it mapped already."""
+    pool = watched.pool
+    first = pool.slab(Role.ARRAYS, 2 * MIB)
+    pool.ledger.unclaim(first.number)
+    again = pool.slab(Role.ARRAYS, 2 * MIB)
+    assert (again.number, again.generation) == (first.number, 2)
+    assert len(watched.told) == 1
+
+
+def test_reuse_takes_the_smallest_that_fits_and_none_much_too_large(watched: Watched) -> None:
+    pool = watched.pool
+    large, fitting, small = (pool.slab(Role.ARRAYS, size * MIB) for size in (6, 3, 1))
+    for one in (large, fitting, small):
+        pool.ledger.unclaim(one.number)
+    assert pool.slab(Role.ARRAYS, 2 * MIB).number == fitting.number
+    assert pool.slab(Role.ARRAYS, 2 * MIB).number not in (large.number, small.number)
+
+
+def test_roles_are_never_mixed(watched: Watched) -> None:
+    pool = watched.pool
+    rows = pool.slab(Role.ROWS, 2 * MIB)
+    pool.ledger.unclaim(rows.number)
+    assert pool.slab(Role.ARRAYS, 2 * MIB).number != rows.number
+
+
+def test_small_arrays_share_an_arena(watched: Watched) -> None:
+    pool = watched.pool
+    refs = [pool.allocate(100), pool.allocate(100), pool.allocate(ARENA_BYTES // 4)]
+    assert {one.slab for one in refs} == {refs[0].slab}
+    assert [one.offset for one in refs] == [0, 128, 256]
+    assert pool.ledger.slabs[refs[0].slab].claims == 4, "one each, and the pool's own"
+
+
+def test_a_full_arena_is_retired_and_free_with_its_last_piece(watched: Watched) -> None:
+    pool = watched.pool
+    refs = [pool.allocate(MIB) for _ in range(5)]
+    first, second = refs[0].slab, refs[4].slab
+    assert {one.slab for one in refs[:4]} == {first}
+    assert second != first
+    for one in refs[:4]:
+        assert not pool.ledger.slabs[first].free
+        pool.abandon(one)
+    assert pool.ledger.slabs[first].free
+    pool.abandon(refs[4])
+    assert not pool.ledger.slabs[second].free, "the pool goes on filling it"
+
+
+def test_a_large_array_has_a_slab_of_its_own(watched: Watched) -> None:
+    pool = watched.pool
+    ref = pool.allocate(ARENA_BYTES // 4 + 1)
+    assert (ref.offset, ref.nbytes) == (0, ARENA_BYTES // 4 + 1)
+    assert len(pool.view(ref)) == ref.nbytes
+    pool.abandon(ref)
+    assert pool.ledger.slabs[ref.slab].free
+
+
+def test_a_view_is_the_piece_itself(watched: Watched) -> None:
+    pool = watched.pool
+    first, second = pool.allocate(64), pool.allocate(64)
+    pool.view(second)[:] = bytes(range(64))
+    assert bytes(pool.view(first)) == bytes(64)
+    assert bytes(pool.view(second)) == bytes(range(64))
+
+
+def test_the_quota_is_kept(watched: Watched) -> None:
+    """Waiting may help, so it is NoRoom; nothing was changed, and it is counted."""
+    pool = watched.pool
+    pool.allocate(24 * MIB)
+    before = pool.statistics()
+    with pytest.raises(NoRoom, match=f"{12 * MIB} bytes wanted, {24 * MIB} of {32 * MIB} in use"):
+        pool.allocate(12 * MIB)
+    assert pool.statistics() == {**before, "refusals": 1}
+
+
+def test_more_than_the_quota_will_never_fit(watched: Watched) -> None:
+    """Waiting won't help, so it is the value's fault, with the way out."""
+    with pytest.raises(InvalidValue, match="slabs=bytes"):
+        watched.pool.allocate(32 * MIB + 1)
+
+
+def test_free_slabs_of_other_sizes_make_room(watched: Watched) -> None:
+    """Largest first, no more than needed; consumers hear of it."""
+    pool = watched.pool
+    slabs = [pool.slab(Role.ARRAYS, size * MIB) for size in (4, 16, 8)]
+    for one in slabs:
+        pool.ledger.unclaim(one.number)
+    pool.slab(Role.ARRAYS, 3 * MIB + MIB // 2)  # reuses the 4 MiB
+    made = pool.allocate(20 * MIB)
+    assert watched.told[3:] == [("gone", slabs[1].number), ("gone", slabs[2].number), ("new", 4, Role.ARRAYS, 24 * MIB)]
+    assert made.slab == 4
+    assert pool.ledger.total_bytes == 28 * MIB
+    assert set(pool.mappings) == {slabs[0].number, 4}
+
+
+def test_control_records_may_exceed_the_quota(watched: Watched) -> None:
+    """What they announce is within it already."""
+    pool = watched.pool
+    pool.allocate(32 * MIB)
+    assert pool.control_slab(100).size == MIB
+    assert pool.control_slab(3 * MIB).size == 3 * MIB
+
+
+def test_row_slabs_hold_what_is_asked_of_them(watched: Watched) -> None:
+    assert watched.pool.row_slab(100).size == ROW_SLAB_BYTES
+    assert watched.pool.row_slab(5 * MIB).size == 6 * MIB
+
+
+def test_row_slabs_grow_with_their_number() -> None:
+    """A stalled disk must not use up the process's descriptors."""
+    pool = Watched(1 << 40, create=lambda size: create_anonymous(4096)).pool
+    sizes = {count: pool.row_slab(1).size for count in range(400)}
+    assert sizes[0] == ROW_SLAB_BYTES
+    assert sizes[64] == 2 * ROW_SLAB_BYTES
+    assert sizes[399] == 16 * ROW_SLAB_BYTES
+
+
+def test_prewarmed_slabs_are_free_and_announced(watched: Watched) -> None:
+    pool = watched.pool
+    pool.prewarm()
+    assert len(watched.told) == len(pool.ledger.free_slabs()) == 8
+    warm = {one.number for one in pool.ledger.free_slabs()}
+    assert pool.row_slab(1).number in warm
+    assert pool.allocate(1).slab in warm
+
+
+def test_prewarming_takes_no_claim_of_others(watched: Watched) -> None:
+    """The control slab was there first."""
+    pool = watched.pool
+    control = pool.control_slab(1)
+    pool.prewarm()
+    assert control.claims == 1
+
+
+def test_what_the_system_refuses_is_no_room() -> None:
+    """And leaves the ledger as it was."""
+
+    def create(size: int) -> Mapping:
+        raise NoRoom("memory is short")
+
+    pool = Watched(32 * MIB, create=create).pool
+    with pytest.raises(NoRoom, match="memory is short"):
+        pool.allocate(100)
+    assert pool.ledger.total_bytes == 0
+    assert not pool.mappings
+
+
+def test_closing_lets_go_of_every_descriptor() -> None:
+    pool = Watched(32 * MIB, create=create_shared).pool
+    mappings = [pool.mappings[pool.allocate(size).slab] for size in (100, 2 * MIB)]
+    assert all(one.fd >= 0 for one in mappings)
+    pool.close()
+    assert [one.fd for one in mappings] == [-1, -1]
+    assert not pool.mappings
+
+
+def test_stocking_makes_a_free_slab_without_holding_the_lock() -> None:
+    """Memory takes its time; whoever needs the lock meanwhile gets it, and the quota counts what is being made."""
+    lock = threading.Lock()
+    seen: list[tuple[bool, int]] = []
+
+    def create(size: int) -> Mapping:
+        seen.append((lock.locked(), watched.pool.ledger.total_bytes))
+        return create_anonymous(size)
+
+    watched = Watched(4 * MIB, create=create)
+    watched.pool.stock(Role.ROWS, 2 * MIB, lock)
+    assert seen == [(False, 2 * MIB)]
+    (state,) = watched.pool.ledger.free_slabs(Role.ROWS)
+    assert watched.pool.row_slab(1) is state
+    assert watched.pool.ledger.total_bytes == 2 * MIB
+    with pytest.raises(NoRoom):
+        watched.pool.stock(Role.ROWS, 3 * MIB, lock)
+    assert watched.pool.ledger.total_bytes == 2 * MIB
+
+
+def test_stocking_that_fails_gives_its_share_of_the_quota_back() -> None:
+    def create(size: int) -> Mapping:
+        raise NoRoom("memory is short")
+
+    pool = Watched(4 * MIB, create=create).pool
+    with pytest.raises(NoRoom):
+        pool.stock(Role.ROWS, 2 * MIB, threading.Lock())
+    assert pool.ledger.total_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "made"), [(100, ARENA_BYTES), (MIB, ARENA_BYTES), (MIB + 1, 3 * MIB // 2), (5 * MIB, 6 * MIB)]
+)
+def test_a_pool_says_what_it_would_have_to_make(watched: Watched, nbytes: int, made: int) -> None:
+    """So that it can be made off the loop; nothing once it is there."""
+    pool = watched.pool
+    assert pool.lacks(nbytes) == made
+    pool.stock(Role.ARRAYS, made, threading.Lock())
+    assert pool.lacks(nbytes) == 0
+    count = len(watched.told)
+    pool.allocate(nbytes)
+    assert len(watched.told) == count
+
+
+def test_an_arena_with_room_lacks_nothing(watched: Watched) -> None:
+    pool = watched.pool
+    pool.allocate(3 * MIB // 3)
+    assert pool.lacks(MIB) == 0
+    for _ in range(3):
+        pool.allocate(MIB)
+    assert pool.lacks(MIB) == ARENA_BYTES
