@@ -143,7 +143,8 @@ class JournalFeed:
             self._selector = self._select()
         seq = frame.seq
         if self._epoch == self._cursor.epoch and seq <= self._cursor.seq:
-            if seq >= self._cursor.replay_from:
+            # A limit of the route's own, which the stream knows nothing of, counts from the stream's beginning.
+            if seq >= self._cursor.replay_from or self._selector.limiter is not None:
                 self._selector.take(record, self._decoder.always)
                 self._note_waiting(seq)
             return
@@ -273,7 +274,11 @@ class MemoryFeed:
 
     def close(self) -> Counters:
         with self._lock:
+            was_held = self._queue.held
             self.intake.dropped += self._queue.close().events
+        if was_held:
+            # The sink was stopped: nobody must wait for room in its queue any more.
+            self._on_hold(False)
         # What waited to be folded into a delivery that never came.
         return Counters(dropped=self._waiting)
 

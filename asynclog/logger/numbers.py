@@ -150,6 +150,8 @@ class NumberWriter:
                 del self._sets[old]
         self._serial += 1
         found = self._sets[identity] = KeySet(identity[1], self._serial, by_position=by_position)
+        if self._reductions and any((space, key) in self._reductions for space, keys in identity[1] for key in keys):
+            found.patience = 0  # how a number folds is a schema's to say
         return found
 
     def _sparse(

@@ -151,6 +151,9 @@ class Scene:
     def wait_until_empty(self, seconds: float = PATIENCE_S) -> list[int]:
         """Wait until every process has gone; returns those that haven't."""
         until = time.monotonic() + seconds
+        for life in self.lives:
+            # A process that is ending has no environment any more, but may still hold its files and their locks.
+            exited(life.recorder, until - time.monotonic())
         while (left := self.processes()) and time.monotonic() < until:
             exited(left[0], until - time.monotonic())
         return left
