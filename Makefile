@@ -28,8 +28,8 @@ demo: $(MADE)/demo ## train a policy on CartPole, record everything it says, sho
 test: $(MADE)/dev ## the tests, with branch coverage of the training process and of the recorder
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
-soak: $(MADE)/dev ## the tests that run for many minutes
-	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m soak --timeout 0 -v $(ARGS)
+soak: $(MADE)/dev ## kill training processes and recorders by the hundred: ARGS="--training 100 --recorder 50 --both 50"
+	$(BIN)/python -m tests.crash.soak $(ARGS)
 
 bench: $(MADE)/bench ## time and size, beside a reference and its peers
 	$(BIN)/python -m bench $(ARGS)

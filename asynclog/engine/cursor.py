@@ -22,6 +22,11 @@ class Cursor:
     replay_from: int = 0
     counters: Counters = field(default_factory=Counters)
 
+    @property
+    def moved(self) -> bool:
+        """Whether anything was settled yet, in this epoch or an earlier one."""
+        return self.seq >= 0 or self.counters.offered > 0
+
 
 class CursorFile:
     """One route's cursor in one stream. Raises BlockingIOError if somebody else owns it."""
@@ -40,10 +45,19 @@ class CursorFile:
     def load(self) -> Cursor | None:
         """The cursor as it was saved, or None for a route that has never delivered."""
         with contextlib.suppress(FileNotFoundError):
-            content = json.loads(self._path.read_text())
-            counters = {name: int(value) for name, value in content["counters"].items() if name != "pending"}
-            return Cursor(int(content["epoch"]), int(content["seq"]), int(content["replay_from"]), Counters(**counters))
+            try:
+                content = json.loads(self._path.read_text())
+                counters = {name: int(value) for name, value in content["counters"].items() if name != "pending"}
+                return Cursor(int(content["epoch"]), int(content["seq"]), int(content["replay_from"]), Counters(**counters))
+            except (ValueError, TypeError, KeyError, AttributeError):
+                # Cut by a power loss: kept for whoever looks into it; the route begins at its own epoch.
+                self._path.replace(self._path.with_suffix(".damaged"))
         return None
+
+    def begin(self, cursor: Cursor) -> None:
+        """Save where a route begins, unless it has begun."""
+        if not self._path.exists():
+            self.save(cursor)
 
     def save(self, cursor: Cursor) -> None:
         content = {

@@ -24,7 +24,6 @@ from asynclog.flow.select import Counters
 from asynclog.link import announcement as told
 from asynclog.link.consumer import Consumer
 from asynclog.link.messages import Flush, Flushed, Hold, Message, Pressure, Report, Trouble
-from asynclog.sink import RunInfo
 from asynclog.wire.frame import Frame
 from asynclog.wire.stream import StreamDecoder
 
@@ -86,11 +85,10 @@ class Engine:
                 settings.queue_bytes,
                 lambda held: self._hold(route.name, held),
             )
-        info = run if cursor is None else _resumed(run)
         return SinkRunner(
             route,
             feed,
-            info,
+            replace(run, resumed=cursor is not None and cursor.moved),
             cursor_file=cursor_file,
             counters=counters,
             on_trouble=self._trouble,
@@ -308,7 +306,3 @@ class Engine:
 
     def _hold(self, route: str, held: bool) -> None:
         self.consumer.send(Hold(route, held))
-
-
-def _resumed(run: RunInfo) -> RunInfo:
-    return replace(run, resumed=True)

@@ -116,6 +116,9 @@ class JournalFeed:
             self._take(self._frames.pop(), gathered)
         ended = self._ended
         if not gathered.offered and not ended and self._decoder.last_seq <= self._cursor.seq:
+            if self._epoch == self._own_epoch:
+                # All of it was delivered before a restart.
+                self.events = self._decoder.events
             return None
         return self._delivery(gathered, ended=ended)
 

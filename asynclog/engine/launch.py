@@ -42,6 +42,10 @@ class RecorderProcess:
         self.join(1.0)
         return self.process.returncode not in (None, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
 
+    def leave(self) -> None:
+        """Let it finish alone; a thread waits for its end, so that nothing of it is left in the process table."""
+        threading.Thread(target=self.process.wait, name="asynclog-reaper", daemon=True).start()
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()

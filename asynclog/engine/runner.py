@@ -129,6 +129,13 @@ class SinkRunner:
                 break
 
     async def _open(self) -> None:
+        if self._cursor_file is not None and self.reads_journal:
+            # A sink that is down for the whole of this life is owed it in the next.
+            begun = Cursor(self._run.epoch)
+            if self.route.place == "caller":
+                await asyncio.to_thread(self._cursor_file.begin, begun)
+            else:
+                self._cursor_file.begin(begun)
         opening = getattr(self.route.sink, "open", None)
         if opening is not None:
             await opening(self._run)
@@ -244,9 +251,14 @@ class SinkRunner:
         else:
             self._cursor_file.save(cursor)
 
+    def disown(self) -> None:
+        """Let go of the cursor and its lock: at the end, and in a forked child, where they are the parent's."""
+        file, self._cursor_file = self._cursor_file, None
+        if file is not None:
+            file.close()
+
     def _finish(self) -> None:
-        if self._cursor_file is not None:
-            self._cursor_file.close()
+        self.disown()
         if not self._stopped:
             self.state = "ended"
         self.ended.set()
@@ -272,7 +284,7 @@ def journal_runner(route: Route, settings: EngineSettings, on_trouble: Trouble, 
     return SinkRunner(
         route,
         JournalFeed(route, settings.stream, run.writer, run.epoch, cursor),
-        run if cursor is None else replace(run, resumed=True),
+        replace(run, resumed=cursor is not None and cursor.moved),
         cursor_file=file,
         counters=Counters() if cursor is None else cursor.counters,
         on_trouble=on_trouble,

@@ -104,6 +104,14 @@ class Limiter:
         self._last_step[phase] = step
         return True
 
+    def mark(self) -> "tuple[dict[str, int], dict[str, int]]":
+        """What ``back_to`` needs to take back every "due" from here on."""
+        return dict(self._last_ns), dict(self._last_step)
+
+    def back_to(self, mark: "tuple[dict[str, int], dict[str, int]]") -> None:
+        """As if nothing had been asked since: the writes that were due did not happen."""
+        self._last_ns, self._last_step = mark
+
     def spend(self, duration_ns: int) -> None:
         """Count time that logging took against the budget."""
         self._spent_ns += duration_ns

@@ -51,6 +51,12 @@ class Fold:
         self.count += 1
         self.step, self.time_ns = step, time_ns
 
+    def join(self, later: "Fold") -> None:
+        """Add all that a later fold of the same reduction holds."""
+        self.total = _STEP[self.reduction](self.total, later.total)
+        self.count += later.count
+        self.step, self.time_ns = later.step, later.time_ns
+
     @property
     def value(self) -> Number:
         """What the numbers fold to."""

@@ -7,6 +7,7 @@ acknowledged, under the same sequence numbers.
 """
 
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -42,6 +43,7 @@ from asynclog.wire.frame import pack_meta
 from asynclog.wire.layout import BLOB_PART_BYTES
 from asynclog.wire.schema import Schema, pack_numbered
 
+_log = logging.getLogger("asynclog")
 RING_BYTES: Final = 1 << 20
 """Rows announced before the doorbell rings, unless linger or an event is first: a wake-up costs the sender up to 20 µs."""
 
@@ -263,9 +265,10 @@ class Producer:
             try:
                 freed |= self.pool.ledger.release(link.number, number, generation, count)
             except StaleLease:
-                # A successor was told of it again; what its predecessor released no longer counts.
+                # Of a successor this is to be expected: what its predecessor released no longer counts. Of anybody else it is
+                # a bug at the other end, which may cost a slab but not the run.
                 if not link.deaths:
-                    raise
+                    _log.exception("%s", link)
         if freed:
             self._on_room()
 

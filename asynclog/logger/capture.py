@@ -89,7 +89,7 @@ def value_of(kind: str, raw: Any, params: Mapping[str, Any], namespace: str, key
             raise InvalidValue(namespace=namespace, key=key, kind=kind, expected="a str", got=described(raw))
         return values.Text(raw)
     elif kind == "config":
-        return _config(raw, key)
+        return _config(raw, namespace, key)
     else:
         made = _of_arrays(kind, raw, params, namespace, key)
     for name, found in made.arrays().items():
@@ -118,10 +118,10 @@ def _of_arrays(kind: str, raw: Any, params: Mapping[str, Any], namespace: str, k
     return make(data, **given)  # type: ignore[no-any-return]
 
 
-def _config(raw: Any, key: str) -> Value:
+def _config(raw: Any, namespace: str, key: str) -> Value:
     plain = _plain(raw)
     if not isinstance(plain, dict):
-        raise InvalidValue(key=key, kind="config", expected="a mapping", got=described(raw))
+        raise InvalidValue(namespace=namespace, key=key, kind="config", expected="a mapping", got=described(raw))
     return values.Config(plain)
 
 

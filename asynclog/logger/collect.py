@@ -72,7 +72,6 @@ class Collector:
 
     def _log_number(self, key: str, value: Any, namespace: str | None, reduce: str | None) -> None:
         full = self._full(namespace)
-        self._block = NO_BLOCK
         if reduce is not None and reduce != "last":
             from asynclog.logger.capture import number
 
@@ -84,6 +83,8 @@ class Collector:
                 self._core.complain(error)
         else:
             self._further.number(full, key, value)
+        # Last: a write that goes on meanwhile must find either the value or no block.
+        self._block = NO_BLOCK
 
     # -- other kinds ------------------------------------------------------------------------------------------------
 
@@ -172,7 +173,7 @@ class Collector:
                         if now >= block.breathe_at:
                             await self._core.breathe(block, now)
                         return
-                except (KeyError, TypeError, ValueError, RuntimeError, struct.error):
+                except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, struct.error):
                     pass
         await self._write(pending, state)
 
@@ -209,13 +210,23 @@ class Collector:
         taken = self._take(pending)
         if core.inert:
             return
+        with core.producer.lock:
+            decided = core.board.mark()
+        left = taken
         try:
             core.check_open()
             at, owner = as_state(state), core.owner_here()
             if not core.is_plain(taken) or not self._write_plainly(taken, at, owner):
-                self._settle_block(core.begin(taken, at, owner).run_nowait(), taken)
+                writing = core.begin(taken, at, owner)
+                try:
+                    self._settle_block(writing.run_nowait(), taken)
+                except WouldBlock:
+                    left = writing.taken
+                    raise
         except WouldBlock:
-            self._further.put_back(taken, self._pending, self._namespace)
+            with core.producer.lock:
+                core.board.back_to(decided)
+            self._further.put_back(left, self._pending, self._namespace)
             self._block = NO_BLOCK
             raise
         except (LoggerClosed, InvalidValue):
@@ -232,7 +243,7 @@ class Collector:
 
     def _take(self, pending: dict[str, Any]) -> Taken:
         """Everything pending, this logger's and its children's."""
-        spaces, values = self._further.take()
+        spaces, values, folds = self._further.take()
         merged: dict[str, dict[str, Any]] = {self._namespace: pending} if pending else {}
         for namespace, numbers in spaces:
             if namespace in merged:
@@ -245,7 +256,8 @@ class Collector:
             for namespace, numbers in below.numbers:
                 merged[namespace] = merged.get(namespace, {}) | numbers
             values.extend(below.values)
-        return Taken(list(merged.items()), values)
+            folds.update(below.folds)
+        return Taken(list(merged.items()), values, folds)
 
     def should_write(self, state: State | int) -> bool:
         """Whether any route is due at this State; the write that follows with the same object gets the same answer."""

@@ -23,6 +23,9 @@ class Decision:
         self.state, self.due, self.journal = state, due, journal
 
 
+Mark = tuple[Decision, list[tuple[Limiter, tuple[dict[str, int], dict[str, int]]]]]
+
+
 class DueBoard:
     """The limits of all routes. default: the limit of routes that have none of their own; journal: of costly values that
     no route asked for (None: they are always recorded, if there are no routes at all)."""
@@ -75,6 +78,16 @@ class DueBoard:
         journal = self._journal_always or (self._journal is not None and self._journal.due(state.phase, state.step, clock))
         self._last = Decision(state, due, journal)
         return self._last
+
+    def mark(self) -> Mark:
+        """What ``back_to`` needs."""
+        return self._last, [(one, one.mark()) for one in (*self._limiters, self._journal) if one is not None]
+
+    def back_to(self, mark: Mark) -> None:
+        """Take back every decision since: what was due then was not written, and will be tried again."""
+        self._last, limiters = mark
+        for limiter, its in limiters:
+            limiter.back_to(its)
 
     def mask(self, decision: Decision, kind: str, phase: str, namespace: str, level: str) -> int:
         """The routes that one value is due for and wanted by."""

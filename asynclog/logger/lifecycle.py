@@ -339,8 +339,10 @@ class Lifecycle:
         if self._thread is not None and self._thread.is_alive():
             self._thread.stop()
             self._thread.join(2.0)
-        if self._processes and self._recorder is not None and self._recorder.finished:
-            self._processes[-1].join(2.0)
+        if self._processes and self._recorder is not None:
+            patience = 2.0 if self._recorder.finished else 0.0
+            if not self._processes[-1].join(patience):
+                self._processes[-1].leave()
         with core.producer.lock:
             core.producer.close()
         if self._claim is not None:
@@ -353,6 +355,16 @@ class Lifecycle:
         """The interpreter ends and nobody closed the logger: the recorder finishes alone."""
         if self.core.state == "open":
             self.begin_end("exited", None)
+
+    def after_fork(self) -> None:
+        """In a forked child: let go of what is the parent's. A lock that a child held on to would outlive the parent, and
+        keep the run from being gone on with."""
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+        for runner in (*self.local_runners, *(one for _, loop in self._engine_threads for one in loop.engine.runners)):
+            runner.disown()
+        self.core.after_fork()
 
     def recorder_report(self) -> dict[str, Any]:
         """The recorder's last word: pid (None in a thread), deaths, what it has written, and whether it is stalled."""
@@ -383,7 +395,7 @@ def _end_live_loggers() -> None:
 
 def _inert_in_child() -> None:
     for lifecycle in list(_live):
-        lifecycle.core.after_fork()
+        lifecycle.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,6 +1,7 @@
 """The MultiLogger: what a training loop holds in its hands."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from asynclog.errors import InvalidConfiguration, InvalidValue
 from asynclog.logger.collect import Collector, as_state
 from asynclog.state import State
+
+_log = logging.getLogger("asynclog")
 
 if TYPE_CHECKING:
     from asynclog.engine.settings import Journal
@@ -178,7 +181,7 @@ class MultiLogger(Collector):
         if not self._may_end():
             return
         lifecycle = self._lifecycle
-        if self._config_waits and self._core.state == "open":
+        if self._core.state == "open" and self._settings_wait():
             await self.write(State(0, level="fit"))
         lifecycle.begin_end(*_status_of(error))
         until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
@@ -192,7 +195,7 @@ class MultiLogger(Collector):
         if not self._may_end():
             return
         lifecycle = self._lifecycle
-        if self._config_waits and self._core.state == "open":
+        if self._core.state == "open" and self._settings_wait():
             self.write_nowait(State(0, level="fit"))
         lifecycle.begin_end(*_status_of(error))
         lifecycle.wait_until_ended(time.monotonic() + (lifecycle.patience_s if deadline is None else deadline))
@@ -203,9 +206,18 @@ class MultiLogger(Collector):
             self._core.state = "closed"
         return self._core.state in ("open", "closing")
 
-    @property
-    def _config_waits(self) -> bool:
-        return self._core.config is not None and bool(len(self._further))
+    def _settings_wait(self) -> bool:
+        """Whether settings are still pending, which need no state. Whatever else is pending has none: it is counted."""
+        taken = self._take(self._pending)
+        self._pending = {}
+        settings = [one for one in taken.values if one.kind == "config"]
+        for one in settings:
+            self._further.value(one)
+        left = len(taken) - len(settings)
+        if left:
+            self._core.producer.counts.discarded += left
+            _log.warning("%d values were logged and never written; write(state) records them", left)
+        return bool(settings)
 
     # -- parts of it ------------------------------------------------------------------------------------------------
 

@@ -23,10 +23,12 @@ class Logged(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What a write took: numbers by namespace, and other values in the order they were logged."""
+    """What a write took: numbers by namespace, and other values in the order they were logged. folds: what became of numbers
+    that were folded, should they have to go on being folded."""
 
     numbers: list[tuple[str, dict[str, Any]]]
     values: list[Logged]
+    folds: dict[tuple[str, str], Fold]
 
     def __len__(self) -> int:
         return sum(len(one) for _, one in self.numbers) + len(self.values)
@@ -63,17 +65,24 @@ class Further:
             for space, numbers in taken.numbers:
                 target = own if space == namespace else self._spaces.setdefault(space, {})
                 for key, value in numbers.items():
-                    target.setdefault(key, value)
+                    if (space, key) not in taken.folds:
+                        target.setdefault(key, value)
+            for place, fold in taken.folds.items():
+                later = self._folds.get(place)
+                if later is None or later.reduction == fold.reduction:
+                    if later is not None:
+                        fold.join(later)
+                    self._folds[place] = fold
             self._values[:0] = taken.values
 
-    def take(self) -> "tuple[Iterator[tuple[str, dict[str, Any]]], list[Logged]]":
+    def take(self) -> "tuple[Iterator[tuple[str, dict[str, Any]]], list[Logged], dict[tuple[str, str], Fold]]":
         with self._lock:
             spaces, self._spaces = self._spaces, {}
             folds, self._folds = self._folds, {}
             values, self._values = self._values, []
         for (namespace, key), fold in folds.items():
             spaces.setdefault(namespace, {})[key] = fold.value
-        return iter(spaces.items()), values
+        return iter(spaces.items()), values, folds
 
     def __len__(self) -> int:
         return sum(map(len, self._spaces.values())) + len(self._folds) + len(self._values)

@@ -1,6 +1,7 @@
 """A handle for a fixed set of numbers: a function that packs a row, and nothing else. For loops at a kilohertz and above."""
 
 import struct
+from threading import get_ident
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ class RowHandle:
             try:
                 if block.put(block, values, step, now):
                     return
-            except (TypeError, ValueError, RuntimeError, struct.error):
+            except (TypeError, ValueError, OverflowError, RuntimeError, struct.error):
                 pass
         self._write(step, values)
 
@@ -58,7 +59,15 @@ class RowHandle:
                 got=f"{len(values)}",
             )
         state = step if isinstance(step, State) else State(step, self._phase)
-        numbers = {key: number(value, self._namespace, key) for key, value in zip(keys, values, strict=True)}
+        numbers: dict[str, float | int] = {}
+        for key, value in zip(keys, values, strict=True):
+            try:
+                numbers[key] = number(value, self._namespace, key)
+            except InvalidValue as error:
+                core.complain(error)
+        if not numbers:
+            return
+        whole = len(numbers) == len(keys)
         with core.producer.lock:
             core.check_open()
             decision = core.board.decide(state, core.now())
@@ -70,12 +79,12 @@ class RowHandle:
                     state._context,
                     core.next_time(),
                     None if due == core.board.always else due,
-                    id(self),
-                    by_position=True,
+                    id(self) if whole else ("foreign", get_ident()),
+                    by_position=whole,
                 )
             except NoRoom as error:
                 raise WouldBlock(f"shared memory is full: {error}") from error
-            if block is not None and not isinstance(step, State):
+            if block is not None and whole and not isinstance(step, State):
                 block.due_until = core.board.due_until(decision, state.phase)
                 self._block = block
 

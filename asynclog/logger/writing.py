@@ -48,7 +48,7 @@ class Writing:
     """A write in progress. ``core`` is the logger's shared part."""
 
     def __init__(self, core: "Core", taken: Taken, state: State, owner: Hashable) -> None:
-        self._core, self._taken, self._state = core, taken, state
+        self._core, self.taken, self._state = core, taken, state
         self._owner = owner
         self._began = time.monotonic_ns()
         self._numbers: list[tuple[str, dict[str, float | int]]] = []
@@ -76,19 +76,22 @@ class Writing:
             raise
 
     def run_nowait(self) -> Block | None:
-        """Never waits. Raises WouldBlock, with nothing lost by the caller who puts ``taken`` back."""
+        """Never waits. Raises WouldBlock; ``taken`` then holds what is to be tried again, with callables called already."""
         core = self._core
         if core.producer.held:
             raise WouldBlock(f"routes {', '.join(sorted(core.producer.held))} are full")
         self.decide()
         self._resolve_nowait()
         try:
-            self._refs = [self._allocate(one) for one in self._snapshots]
+            # One by one: what was had before the one that couldn't be had is given back.
+            for one in self._snapshots:
+                self._refs.append(self._allocate(one))
             for snapshot, ref in zip(self._snapshots, self._refs, strict=True):
                 self._fill(snapshot, ref)
             return self.commit()
         except NoRoom as error:
             self._give_back()
+            self.taken = Taken(self._numbers, [one.logged for one in self._snapshots], self.taken.folds)
             raise WouldBlock(f"shared memory is full: {error}") from error
 
     # -- steps ------------------------------------------------------------------------------------------------------
@@ -116,7 +119,7 @@ class Writing:
         return bool(self._decision.due | core.board.spared(kind)) or self._decision.journal
 
     async def _resolve(self) -> None:
-        for namespace, pending in self._taken.numbers:
+        for namespace, pending in self.taken.numbers:
             settled: dict[str, float | int] = {}
             for key, raw in pending.items():
                 value = raw
@@ -130,7 +133,7 @@ class Writing:
                 self._settle(settled, namespace, key, value)
             if settled:
                 self._numbers.append((namespace, settled))
-        for logged in self._taken.values:
+        for logged in self.taken.values:
             mask = self._mask(logged.kind, logged.namespace)
             value = logged.value
             lazy = callable(value) and not isinstance(value, Value) and not hasattr(value, "__array__")
@@ -144,7 +147,7 @@ class Writing:
             self._snapshot(logged, value, mask)
 
     def _resolve_nowait(self) -> None:
-        for namespace, pending in self._taken.numbers:
+        for namespace, pending in self.taken.numbers:
             settled: dict[str, float | int] = {}
             for key, raw in pending.items():
                 value = raw
@@ -156,7 +159,7 @@ class Writing:
                 self._settle(settled, namespace, key, value)
             if settled:
                 self._numbers.append((namespace, settled))
-        for logged in self._taken.values:
+        for logged in self.taken.values:
             mask = self._mask(logged.kind, logged.namespace)
             value = logged.value
             lazy = callable(value) and not isinstance(value, Value) and not hasattr(value, "__array__")
@@ -207,7 +210,8 @@ class Writing:
     def _snapshot(self, logged: Logged, value: Any, mask: int) -> None:
         try:
             raw = _raised(value, logged.kind, logged.namespace, logged.key)
-            params, arrays = split(value_of(logged.kind, raw, logged.params, logged.namespace, logged.key))
+            made = value_of(logged.kind, raw, logged.params, logged.namespace, logged.key)
+            params, arrays = split(made)
             specs = [ArraySpec(name, one.dtype.newbyteorder("<").str, one.shape) for name, one in arrays.items()]
             nbytes = payload_offsets(specs)[-1]
             self._core.check_size(nbytes, logged.kind, logged.namespace, logged.key)
@@ -225,6 +229,7 @@ class Writing:
                 )
             )
             return
+        logged = Logged(logged.kind, logged.namespace, logged.key, made, {})
         self._snapshots.append(Snapshot(logged, mask, params, specs, list(arrays.values()), nbytes))
 
     # -- memory -----------------------------------------------------------------------------------------------------
@@ -297,9 +302,9 @@ class Writing:
         self._give_back()
         counts = self._core.producer.counts
         if cancelled:
-            counts.cancelled += len(self._taken)
+            counts.cancelled += len(self.taken)
         else:
-            counts.discarded += len(self._taken)
+            counts.discarded += len(self.taken)
 
     # -- the commit -------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ through ``itemgetter``, ``sum`` and ``*values`` it takes 0.63. The keys themselv
 variables. Beyond a few dozen keys the general form is as fast, and compiling would take longer than it saves.
 
 A packer is called as (block, pending, step, now) and returns True if it packed the row and moved the block's offset. False,
-or KeyError, TypeError, ValueError, RuntimeError or struct.error, means: nothing was committed, take the long way.
+or KeyError, TypeError, ValueError, OverflowError, RuntimeError or struct.error, means: nothing was
+committed, take the long way.
 """
 
 from collections.abc import Callable, Sequence

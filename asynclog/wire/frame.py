@@ -35,7 +35,8 @@ _ZEROS: Final = bytes(64)
 
 def pack_meta(meta: dict[str, Any]) -> bytes:
     """A frame's meta map as msgpack; nothing for an empty one."""
-    return msgpack.packb(meta, use_bin_type=True) if meta else b""
+    # Half a surrogate pair, as file names may hold, is no UTF-8: as a key it is recorded by its escape.
+    return msgpack.packb(meta, use_bin_type=True, unicode_errors="backslashreplace") if meta else b""
 
 
 def unpack_meta(data: Buffer) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def pack_series(series: "tuple[Series, ...] | list[Series]", numbers: "list[int]
     content: dict[str, Any] = {"groups": groups}
     if numbers is not None:
         content["ids"] = np.asarray(numbers, "<u4").tobytes()
-    return msgpack.packb(content, use_bin_type=True)  # type: ignore[no-any-return]
+    return msgpack.packb(content, use_bin_type=True, unicode_errors="backslashreplace")  # type: ignore[no-any-return]
 
 
 def pack_numbered(first: int, phase: str, namespace: str, keys: list[str], reductions: list[str]) -> bytes:
@@ -114,7 +114,7 @@ def pack_numbered(first: int, phase: str, namespace: str, keys: list[str], reduc
         "groups": [[phase, namespace, keys, FLOAT * len(keys), folds]],
         "ids": np.arange(first, first + len(keys), dtype="<u4").tobytes(),
     }
-    return msgpack.packb(content, use_bin_type=True)  # type: ignore[no-any-return]
+    return msgpack.packb(content, use_bin_type=True, unicode_errors="backslashreplace")  # type: ignore[no-any-return]
 
 
 def unpack_series(payload: Buffer) -> "tuple[tuple[Series, ...], list[int] | None]":

@@ -27,10 +27,14 @@ from asynclog.readers.verify import verify
 from tests.crash.victim import EVENTS_EVERY, MOST_TIMED, NOTE_BYTES, VALID_EVERY, Word, image, mapped
 
 ROOT: Final = Path(__file__).parents[2]
-LIFE_STEPS: Final = 1 << 24
+LIFE_STEPS: Final = 20_000_000
 """The n-th life of a run begins at this step, n times: the steps tell the lives apart."""
 PATIENCE_S: Final = 40.0
 _MARK: Final = "ASYNCLOG_SCENE"
+
+
+def _shared_memory() -> set[str]:
+    return {name for name in os.listdir("/dev/shm") if re.match("asynclog", name)}
 
 
 @dataclass
@@ -60,9 +64,16 @@ class Life:
 
     def accepted_before(self, moment_ns: int) -> int:
         """How many rows had been accepted at a moment of the monotonic clock."""
+        return int(np.searchsorted(self._times, moment_ns))
+
+    def age_s(self, row: int, moment_ns: int) -> float:
+        """How long before a moment a row was accepted; 0 if it wasn't."""
+        return max(0.0, (moment_ns - int(self._times[row])) / 1e9) if row < self.rows else 0.0
+
+    @property
+    def _times(self) -> np.ndarray:
         assert self.rows <= MOST_TIMED
-        times = np.array(self.words[Word.TIMES : Word.TIMES + self.rows])
-        return int(np.searchsorted(times, moment_ns))
+        return np.array(self.words[Word.TIMES : Word.TIMES + self.rows])
 
     def hears(self, word: str) -> None:
         """Wait for a word of the training process."""
@@ -108,11 +119,15 @@ class Scene:
 
     folder: Path
     lives: list[Life] = field(default_factory=list)
-    shared_before: set[str] = field(default_factory=lambda: _shared_memory())
+    shared_before: set[str] = field(default_factory=_shared_memory)
 
     @property
     def run(self) -> Path:
         return self.folder / "run"
+
+    def is_journaled(self) -> None:
+        """Wait until the recorder has come up and written something."""
+        eventually(lambda: any(one.stat().st_size for one in self.run.glob("streams/main/*.alog")), "the journal's first bytes")
 
     @property
     def mark(self) -> str:
@@ -151,9 +166,10 @@ class Scene:
     def wait_until_empty(self, seconds: float = PATIENCE_S) -> list[int]:
         """Wait until every process has gone; returns those that haven't."""
         until = time.monotonic() + seconds
+        # A process that is ending has no environment any more, but may still hold its files and their locks.
         for life in self.lives:
-            # A process that is ending has no environment any more, but may still hold its files and their locks.
-            exited(life.recorder, until - time.monotonic())
+            if life.recorder:
+                exited(life.recorder, until - time.monotonic())
         while (left := self.processes()) and time.monotonic() < until:
             exited(left[0], until - time.monotonic())
         return left
@@ -174,11 +190,13 @@ class Scene:
 
 @dataclass
 class Findings:
-    """What became of a scene. complaints: what is not as promised, empty if all is well."""
+    """What became of a scene. accepted, read, lost: rows, and lost events as well. oldest_lost_s: before the kill.
+    complaints: what is not as promised, empty if all is well."""
 
     accepted: int = 0
     read: int = 0
     lost: int = 0
+    oldest_lost_s: float = 0.0
     leftovers: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -306,7 +324,3 @@ def _environment(pid: int) -> bytes:
         return Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return b""
-
-
-def _shared_memory() -> set[str]:
-    return {name for name in os.listdir("/dev/shm") if re.match("asynclog", name)}

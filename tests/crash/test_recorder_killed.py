@@ -1,4 +1,4 @@
-"""The recorder dies, or stands still, while the training process goes on: the loop must not feel it, and nothing may be lost."""
+"""The recorder dies, or stands still, while the training process goes on: the loop must not feel it, nothing may be lost."""
 
 import os
 import random
@@ -92,7 +92,7 @@ def test_the_loop_goes_on_while_a_recorder_is_replaced(scene: Scene) -> None:
 
 def test_a_recorder_that_stands_still_holds_writes_but_never_the_loop(scene: Scene) -> None:
     """Memory takes what comes until the quota is full; then ``write`` waits, other tasks run on, and nothing is lost."""
-    life = scene.start("--slabs", str(32 << 20))
+    life = scene.start("--slabs", str(16 << 20))
     life.accepts(5_000)
     life.words[Word.LONGEST_TURN_NS] = 0
     os.kill(life.recorder, signal.SIGSTOP)

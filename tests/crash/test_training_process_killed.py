@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import time
 
 import pytest
 
@@ -17,6 +18,21 @@ pytestmark = pytest.mark.crash
 def test_nothing_accepted_is_lost_by_a_kill_at_any_moment(scene: Scene, seed: int) -> None:
     """Journal, both sinks, the end of the recorder and of its memory: all as if the loop had ended by itself."""
     assert kill_training(scene, random.Random(seed)).complaints == []
+
+
+@pytest.mark.parametrize("delay_s", [0.12, 0.18, 0.24])
+def test_a_kill_while_the_logger_opens_leaves_nothing_in_the_way(scene: Scene, delay_s: float) -> None:
+    """Whether the run's directory, its lock or its recorder were there already: the next process goes on."""
+    early = scene.start(wait=False)
+    time.sleep(delay_s)
+    early.kill()
+    assert scene.leftovers() == []
+    again = scene.start()
+    again.accepts(1_000)
+    again.stop()
+    run = al.read(scene.run)
+    assert run.status == "finished"
+    assert len(run.series("loss", phase="valid").step) >= 100
 
 
 @pytest.mark.parametrize(("ending", "status"), [("segv", -signal.SIGSEGV), ("abort", -signal.SIGABRT), ("exit", 3)])

@@ -21,7 +21,6 @@ import numpy as np
 EVENTS_EVERY: Final = 500
 VALID_EVERY: Final = 10
 MOST_TIMED: Final = 1 << 22
-FULL_DISK_QUOTA: Final = 48 << 20
 
 
 class Word(IntEnum):
@@ -103,6 +102,8 @@ async def train(options: argparse.Namespace) -> None:
                 words[Word.EVENTS] += 2
             if words[Word.STOP]:
                 break
+            if options.pause:
+                await asyncio.sleep(options.pause)
             if done == options.end_after:
                 ENDINGS[options.ending]()
         beside.cancel()
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("note", type=Path)
     parser.add_argument("--first", type=int, default=0, help="step")
     parser.add_argument("--last", type=int, default=1 << 40)
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds between rows")
     parser.add_argument("--slabs", type=int, default=None)
     parser.add_argument("--ending", choices=ENDINGS, default="exit")
     parser.add_argument("--end-after", type=int, default=0, help="rows; 0: never")

@@ -12,6 +12,7 @@ from asynclog.engine.files import Files
 from asynclog.engine.journal import JournalWriter, Nonces
 from asynclog.engine.rundir import segments
 from asynclog.engine.settings import EngineSettings, Journal
+from asynclog.errors import DamagedFrame
 from asynclog.flow.route import Route
 from asynclog.sink import RunInfo
 from asynclog.wire.event import event_meta
@@ -123,7 +124,10 @@ class Stream:
                     self.damage.append(one)
                     continue
                 found.append(one)
-                record = decoder.feed(one)
+                try:
+                    record = decoder.feed(one)
+                except DamagedFrame:
+                    continue
                 if record is not None:
                     self.values.extend(event.value for event in record.part.events())
         for decoder in decoders.values():

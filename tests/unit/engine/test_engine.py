@@ -12,7 +12,6 @@ import pytest
 from asynclog.engine.cursor import CursorFile
 from asynclog.engine.engine import Engine
 from asynclog.engine.loop import EngineLoop
-from asynclog.engine.settings import Journal
 from asynclog.flow.route import Route
 from asynclog.link.messages import Doorbell, Finished, Flush, Flushed, Hold, Message, Pressure, Ready, Report, Trouble
 from asynclog.testing.files import FaultyFiles
@@ -40,9 +39,9 @@ class Recorded:
         self.engine = Engine(made, self.ends.consumer, lambda: None, self.files)
         self.engine.start()
 
-    def succeed(self, *, skip: bool = False) -> None:
-        """The recorder dies, another one takes over."""
-        self.ends.die()
+    def succeed(self, *, skip: bool = False, heard: bool = True) -> None:
+        """The recorder dies, another one takes over. heard: its last words arrived."""
+        self.ends.die(heard=heard)
         self.ends.replace()
         for runner in self.engine.runners:
             runner.feed.close()
@@ -108,7 +107,7 @@ def recorded(tmp_path: Path) -> Iterator[Recorded]:
 
 
 def numbers(found: list[Any]) -> list[float]:
-    return [one for one in found if isinstance(one, float)][:: len(LOSS.series)]
+    return [one for one in found if isinstance(one, float)]
 
 
 def route(**options: Any) -> tuple[ToldSink, Route]:
@@ -125,7 +124,7 @@ def test_what_was_announced_is_in_the_journal_before_it_is_acknowledged(recorded
     assert recorded.ends.link.acked == 0
     recorded.turn()
     assert recorded.ends.link.acked == recorded.ends.producer.control.position
-    assert recorded.stream.values == [1.0, 0.0, 2.0, 0.0, 3.0, 0.0, "hello"] or recorded.stream.values[-1] == "hello"
+    assert recorded.stream.values == [1.0, 2.0, 3.0, "hello"]
     recorded.finish()
     assert recorded.stream.statuses() == ["finished"]
     assert recorded.engine.closed
@@ -157,15 +156,15 @@ def test_a_record_that_can_not_be_read_back_is_told_and_harms_nothing(recorded: 
     recorded.ends.event(meta=text_meta("x", parts=[99]))
     recorded.ends.event(meta=text_meta("good"))
     recorded.turn()
-    assert recorded.stream.values[-1:] == ["good"] or True
-    assert "can't be read back" in recorded.troubles()[0]
+    assert recorded.stream.values == ["good"]
+    assert [one.split(":")[0] for one in recorded.troubles()] == ["a record that can't be read back"]
 
 
 def test_a_report_says_how_things_are(recorded: Recorded) -> None:
     recorded.rows(3)
     recorded.turn()
     told = recorded.engine.report()
-    assert (told["events"], told["stalled"], told["routes"]) == (6, None, {})
+    assert (told["events"], told["stalled"], told["routes"]) == (3, None, {})
     assert told["journal"]["seq"] == 0
     assert 0 <= recorded.engine.next_chore_in() <= 0.5
 
@@ -220,7 +219,7 @@ def test_a_full_disk_is_told_once_and_nothing_is_lost(tmp_path: Path) -> None:
     files.free(1 << 20)
     recorded.until(lambda: recorded.engine.stall is None)
     recorded.until(lambda: recorded.ends.link.acked == recorded.ends.producer.control.position)
-    assert len(recorded.stream.values) == 800
+    assert len(recorded.stream.values) == 400
     assert recorded.troubles() == [
         "the journal can't be written: No space left on device",
         "the journal can be written again; nothing was lost",
@@ -251,17 +250,15 @@ def test_a_successor_goes_on_where_its_predecessor_was(tmp_path: Path, acknowled
     recorded.rows(2)
     while recorded.engine.turn():
         pass
-    if acknowledged:
-        recorded.hear()
-    recorded.succeed()
+    recorded.succeed(heard=acknowledged)
     recorded.rows(1)
     recorded.turn()
     recorded.finish()
     found = recorded.stream
-    assert len(found.values) == 12
+    assert found.values == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert found.repeats == found.missing == 0
     assert found.statuses() == [None, "finished"]
-    assert recorded.engine.report()["events"] == 12
+    assert recorded.engine.report()["events"] == 6
     recorded.ends.close()
 
 
@@ -282,7 +279,7 @@ def test_parts_that_a_predecessor_wrote_belong_to_the_successor_s_event(tmp_path
     assert event.kind == Kind.EVENT
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - event.length)
-    recorded.succeed()
+    recorded.succeed(heard=False)
     recorded.turn()
     assert recorded.troubles() == []
     assert [one.data.shape for one in recorded.stream.values] == [pixels.shape]
@@ -298,15 +295,13 @@ def test_a_record_that_headed_two_deaths_is_left_out_and_its_memory_given_back(t
     recorded.flush()
     ref = recorded.ends.event(b"x" * (3 << 20), meta=text_meta("poison"))
     assert ref is not None
-    recorded.engine.runners[0]._stopped = True
-    recorded.engine.runners[0].notify()
-    assert recorded.engine.runners[0].ended.wait(DEADLINE_S)
+    retire(recorded.engine)
     recorded.succeed(skip=True)
     assert recorded.flush().pending == {"sink": 0}
     assert recorded.ends.producer.pool.ledger.slabs[ref.slab].free
     assert [(one["from_seq"], one["to_seq"]) for one in recorded.stream.gaps] == [(1, 1)]
     recorded.finish()
-    assert recorded.stream.values == sink.values == [1.0, 0.0]
+    assert recorded.stream.values == sink.values == [1.0]
     recorded.ends.close()
 
 
@@ -314,13 +309,20 @@ def test_a_killed_writer_s_rows_are_all_there(recorded: Recorded) -> None:
     recorded.rows(2)
     recorded.turn()
     recorded.ends.event(meta=text_meta("told"))
-    recorded.ends.rows(3)
+    recorded.ends.rows(3, LOSS)
     recorded.engine.writer_died()
     assert recorded.engine.finish(0)
     found = recorded.stream
-    assert len([one for one in found.values if isinstance(one, float)]) == 10
-    assert "told" in found.values
+    assert found.values == [1.0, 2.0, "told", 4.0, 5.0, 6.0]
     assert found.statuses() == ["killed"]
+
+
+def retire(engine: Engine) -> None:
+    """Its process is gone: so are its threads and the locks they held."""
+    for runner in engine.runners:
+        runner._stopped = True
+        runner.notify()
+        assert runner.ended.wait(DEADLINE_S)
 
 
 # -- routes fed from memory -----------------------------------------------------------------------------------------------
@@ -333,7 +335,7 @@ def test_without_a_journal_sinks_are_fed_from_memory() -> None:
     assert recorded.flush().pending == {"sink": 0}
     recorded.finish()
     assert numbers(sink.values) == [1.0, 2.0, 3.0]
-    assert recorded.engine.runners[0].statistics()["offered"] == 6
+    assert recorded.engine.runners[0].statistics()["offered"] == 3
     recorded.ends.close()
 
 
@@ -356,7 +358,7 @@ def test_a_blocking_route_holds_and_releases_the_writer(tmp_path: Path) -> None:
     recorded.until(lambda: not recorded.ends.producer.held)
     assert {type(one) for one in recorded.heard if isinstance(one, Hold)} == {Hold}
     recorded.finish()
-    assert len(sink.values) == 100
+    assert len(sink.values) == 50
     recorded.ends.close()
 
 
@@ -374,15 +376,17 @@ def test_under_pressure_a_slow_sink_s_queue_lets_go() -> None:
     may_go.set()
     recorded.finish()
     told = recorded.engine.runners[0].statistics()
-    assert told["delivered"] + told["dropped"] == told["offered"] == 10_000
+    assert told["delivered"] + told["dropped"] == told["offered"] == 5_000
     recorded.ends.close()
 
 
 def test_a_route_somebody_else_serves_is_an_error_once_patience_ends(tmp_path: Path) -> None:
     owner = CursorFile(tmp_path, "sink", "main")
+    ends = Ends()
     with pytest.raises(BlockingIOError):
-        Recorded(tmp_path, [route(deadline=0)[1]])
+        Engine(settings(tmp_path, [route(deadline=0)[1]]), ends.consumer, lambda: None)
     owner.close()
+    ends.close()
 
 
 # -- the loop around it ---------------------------------------------------------------------------------------------------
@@ -427,7 +431,7 @@ def test_the_loop_serves_until_the_end(tmp_path: Path, threads: bool) -> None:
     sink, one = route()
     looping = Looping(tmp_path, [one], threads=threads)
     assert looping.until(Ready) == Ready(77)
-    looping.ends.rows(3)
+    looping.ends.rows(3, LOSS)
     looping.ends.producer.drain()
     looping.ends.producer.send(Flush(1, looping.ends.producer.control.position))
     assert looping.until(Flushed).pending == {"sink": 0}
@@ -444,7 +448,7 @@ def test_the_loop_serves_until_the_end(tmp_path: Path, threads: bool) -> None:
 def test_the_loop_ends_as_killed_when_its_writer_is_gone(tmp_path: Path) -> None:
     looping = Looping(tmp_path)
     looping.until(Ready)
-    looping.ends.rows(3)
+    looping.ends.rows(3, LOSS)
     looping.ends.producer.close()
     looping.join()
     assert Stream(looping.settings.stream).statuses() == ["killed"]
@@ -455,10 +459,10 @@ def test_the_loop_waits_for_a_sink_no_longer_than_its_deadline(tmp_path: Path) -
     may_go = threading.Event()
     sink = ToldSink(lambda call: may_go.wait(DEADLINE_S) if call == "write" else None)
     looping = Looping(tmp_path, [Route(sink, name="sink", deadline=0.1)])
-    looping.ends.rows(3)
+    looping.ends.rows(3, LOSS)
     looping.ends.producer.end(looping.ends.time + 1, "finished", None)
     finished = looping.until(Finished)
-    assert finished.report["routes"]["sink"]["pending"] == 6
+    assert finished.report["routes"]["sink"]["pending"] == 3
     looping.join()
     assert Stream(looping.settings.stream).statuses() == ["finished"]
     may_go.set()
@@ -471,4 +475,3 @@ def test_a_doorbell_costs_the_engine_one_turn(recorded: Recorded) -> None:
     recorded.turn()
     recorded.ends.producer.send(Doorbell(recorded.ends.producer.control.position))
     assert not recorded.engine.turn()
-    assert Journal().fsync == "interval"

@@ -54,10 +54,11 @@ class Ends:
             self.producer.connect(self.link, here)
         return self.consumer
 
-    def die(self) -> None:
-        """The consumer is killed; the producer notices."""
+    def die(self, *, heard: bool = True) -> None:
+        """The consumer is killed; the producer notices. heard: what it said last arrived."""
         self.consumer.channel.close()
-        self.hear()
+        if heard:
+            self.hear()
         self.consumer = None  # type: ignore[assignment]
         gc.collect()
         with self.producer.lock:

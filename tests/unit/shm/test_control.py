@@ -100,11 +100,15 @@ def test_no_room_changes_nothing() -> None:
     """The record is not half there, and the next try goes on where this one would have."""
     memory = Memory(slabs=1)
     writer = ControlWriter(memory.new_slab)
-    kept = []
-    with pytest.raises(NoRoom):
+    kept: list[bytes] = []
+
+    def fill() -> None:
         while True:
             writer.append(record(len(kept)))
             kept.append(record(len(kept)))
+
+    with pytest.raises(NoRoom):
+        fill()
     position = writer.position
     assert memory.reader().committed() == position
     memory.left = 5

@@ -1,5 +1,6 @@
 """The operating system's part: shared, reserved, sealed, and gone with its last user."""
 
+import contextlib
 import fcntl
 import gc
 import mmap
@@ -85,7 +86,7 @@ def test_running_out_of_descriptors_is_no_room(memfd: bool) -> None:
     holders = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 1, hard))
     try:
-        with pytest.raises(OSError, match="Too many open files"):
+        with contextlib.suppress(OSError):
             while True:
                 holders.append(os.dup(0))
         with pytest.raises(NoRoom, match="no more shared memory can be made"):

@@ -1,0 +1,273 @@
+"""Bad input costs itself and nothing else: it is named exactly, counted, recorded, and raised only by a strict logger."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import asynclog as al
+from asynclog.errors import RunInUse, RunUnwritable
+from tests.integration import scripts
+from tests.unit.logger.recording import recorded
+
+RAGGED = [[1.0, 2.0], [3.0]]
+Logs = Callable[[al.MultiLogger], None]
+
+# what is logged, the kind it names, what it says was expected, what it says it got
+WRONG: dict[str, tuple[Logs, str, str, str]] = {
+    "scalar: an object": (lambda log: log.log_scalar("k", object()), "scalar", "a number", "object <object object"),
+    "scalar: None": (lambda log: log.log_scalar("k", None), "scalar", "a number", "NoneType None"),
+    "scalar: a list": (lambda log: log.log_scalar("k", [1.0]), "scalar", "a number", "list [1.0]"),
+    "scalar: bytes": (lambda log: log.log_scalar("k", b"1"), "scalar", "a number", "bytes b'1'"),
+    "scalar: complex": (lambda log: log.log_scalar("k", 1j), "scalar", "a number", "complex 1j"),
+    "scalar: too large": (lambda log: log.log_scalar("k", 2**63), "scalar", "a whole number of 64 bits", str(2**63)),
+    "scalar: an array": (lambda log: log.log_scalar("k", np.zeros(3)), "scalar", "no dimensions", "shape (3,), float64"),
+    "scalar: a tensor": (lambda log: log.log_scalar("k", torch.zeros(2, 2)), "scalar", "no dimensions", "(2, 2)"),
+    "scalar: complex tensor": (lambda log: log.log_scalar("k", torch.tensor(1j)), "scalar", "a number", "complex64"),
+    "scalar: reduced": (lambda log: log.log_scalar("k", "x", reduce="sum"), "scalar", "a number", "str 'x'"),
+    "string: a number": (lambda log: log.log_string("k", 3), "string", "a str", "int 3"),
+    "string: bytes": (lambda log: log.log_string("k", b"x"), "string", "a str", "bytes b'x'"),
+    "string: half a pair": (lambda log: log.log_string("k", "\ud800"), "string", "", "surrogate"),
+    "image: text": (lambda log: log.log_image("k", "cat.png"), "image", "an array of numbers", "str 'cat.png'"),
+    "image: None": (lambda log: log.log_image("k", None), "image", "an array of numbers", "NoneType"),
+    "image: HWC": (lambda log: log.log_image("k", np.zeros((8, 9, 3))), "image", "(C, H, W)", "shape (8, 9, 3)"),
+    "image: a batch": (lambda log: log.log_image("k", np.zeros((2, 3, 4, 4))), "image", "(C, H, W)", "(2, 3, 4, 4)"),
+    "image: empty": (lambda log: log.log_image("k", np.zeros((3, 0, 4))), "image", "(C, H, W)", "(3, 0, 4)"),
+    "image: complex": (lambda log: log.log_image("k", np.zeros((3, 4, 4), complex)), "image", "numbers", "complex128"),
+    "image: ragged": (lambda log: log.log_image("k", RAGGED), "image", "an array", "list [[1.0, 2.0], [3.0]]"),
+    "image: objects": (lambda log: log.log_image("k", np.array([[None]])), "image", "an array of numbers", "object"),
+    "image: caption": (lambda log: log.log_image("k", np.zeros((4, 4)), caption=object()), "image", "plain", "object"),
+    "image: other kind": (lambda log: log.log_image("k", al.Audio(np.zeros(4))), "image", "an array of numbers", "Audio"),
+    "audio: (T, C)": (lambda log: log.log_audio("k", np.zeros((100, 2))), "audio", "(C, T)", "shape (100, 2)"),
+    "audio: bool": (lambda log: log.log_audio("k", np.zeros(9, bool)), "audio", "numbers", "dtype bool"),
+    "video: THWC": (lambda log: log.log_video("k", np.zeros((5, 8, 9, 3))), "video", "(T, C, H, W)", "(5, 8, 9, 3)"),
+    "video: THW": (lambda log: log.log_video("k", np.zeros((5, 8, 9))), "video", "(T, C, H, W)", "(5, 8, 9)"),
+    "points: (3, N)": (lambda log: log.log_point_cloud("k", np.zeros((3, 9))), "point_cloud", "(N, 3)", "(3, 9)"),
+    "points: colors": (
+        lambda log: log.log_point_cloud("k", np.zeros((9, 3)), colors=np.zeros((9, 4), np.uint8)),
+        "point_cloud",
+        "(N, 3)",
+        "(9, 4)",
+    ),
+    "histogram: text": (lambda log: log.log_histogram("k", ["a", "b"]), "histogram", "an array of numbers", "list"),
+    "histogram: complex": (lambda log: log.log_histogram("k", [1j]), "histogram", "numbers", "complex128"),
+    "tensor: dates": (
+        lambda log: log.log_tensor("k", np.zeros(3, "datetime64[s]")),
+        "tensor",
+        "an array of numbers",
+        "datetime64",
+    ),
+    "tensor: sparse": (lambda log: log.log_tensor("k", torch.eye(3).to_sparse()), "tensor", "an array", "Tensor"),
+    "config: a list": (lambda log: log.log_config([1, 2], key="k"), "config", "a mapping", "list [1, 2]"),
+    "config: text": (lambda log: log.log_config("lr=3", key="k"), "config", "a mapping", "str 'lr=3'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_wrong_value_is_told_as_an_event_and_the_rest_goes_on(tmp_path: Path, name: str) -> None:
+    log_wrong, kind, expected, got = WRONG[name]
+
+    async def body(log: al.MultiLogger) -> None:
+        with log.namespace("net"):
+            log_wrong(log)
+        log.log_scalar("loss", 0.5)
+        log.log_string("note", "fine")
+        await log.write(3)
+        log.log_scalar("loss", 0.25)
+        await log.write(4)
+        assert log.statistics()["invalid"] == 1
+
+    run = await recorded(tmp_path / "run", body)
+    assert run.series("loss").value.tolist() == [0.5, 0.25]
+    (told,) = run.events(namespace="asynclog", key="invalid")
+    assert told.step == 3
+    assert told.value.startswith(f"{kind} 'net/k': expected ")
+    said_expected, _, said_got = told.value.partition(", got ")
+    assert expected in said_expected
+    assert got in said_got
+    assert sorted(event.key for event in run.events() if event.key != "invalid") == ["loss", "loss", "note"]
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_strict_logger_raises_and_lives_on(tmp_path: Path, name: str) -> None:
+    log_wrong, kind, expected, got = WRONG[name]
+
+    async def body(log: al.MultiLogger) -> None:
+        with pytest.raises(al.InvalidValue) as caught:
+            with log.namespace("net"):
+                log_wrong(log)
+            await log.write(0)
+        error = caught.value
+        assert (error.namespace, error.key, error.kind) == ("net", "k", kind)
+        assert expected in error.expected
+        assert got in error.got
+        log.log_scalar("loss", 0.5)
+        await log.write(1)
+
+    run = await recorded(tmp_path / "run", body, strict=True)
+    assert [(event.key, event.step) for event in run.events()] == [("loss", 1)]
+
+
+@pytest.mark.parametrize("recorder", ["thread", "process"])
+async def test_a_flood_of_bad_input_is_counted_and_told_in_part(tmp_path: Path, recorder: str) -> None:
+    async def body(log: al.MultiLogger) -> None:
+        for step in range(1000):
+            log.log_scalar("bad", None)
+            log.log_scalar("loss", 0.5)
+            await log.write(step)
+        assert log.statistics()["invalid"] == 1000
+
+    run = await recorded(tmp_path / "run", body, recorder=recorder)
+    assert len(run.series("loss")) == 1000
+    assert len(list(run.events(key="invalid"))) == 100
+
+
+async def test_a_bad_number_in_a_row_handle_costs_itself_alone(tmp_path: Path) -> None:
+    async def body(log: al.MultiLogger) -> None:
+        row = log.row("a", "b", namespace="arm")
+        row(0, 1.0, 2.0)
+        row(1, 1.0, None)
+        row(2, 1.0, 2.0)
+        log.log_scalar("loss", 0.5)
+        await log.write(3)
+        assert log.statistics()["invalid"] == 1
+
+    run = await recorded(tmp_path / "run", body)
+    assert run.series("arm/a").step.tolist() == [0, 1, 2]
+    assert run.series("arm/b").step.tolist() == [0, 2]
+    (told,) = run.events(key="invalid")
+    assert told.value.startswith("scalar 'arm/b': expected a number")
+
+
+KEYS = ["a/b", "/", "//", "../../etc/passwd", "..", "nul\0inside", "🙂", "long" * 2500, "", " ", "a\nb", "ключ", "C:\\x", "\u202egnp"]
+
+
+@pytest.mark.parametrize("recorder", ["thread", "process"])
+async def test_any_text_is_a_key(tmp_path: Path, recorder: str) -> None:
+    """Keys never become file names, and are given back as they were."""
+    memory = al.sinks.Memory()
+    sinks = [memory, al.Route(al.sinks.JSONLines("lines.jsonl"), name="lines"), al.Route(al.sinks.CSV("wide.csv"), name="csv")]
+
+    async def body(log: al.MultiLogger) -> None:
+        for step in range(3):
+            for at, key in enumerate(KEYS):
+                log.log_scalar(key, at * 0.5)
+                log.log_string(key, str(at), namespace=key)
+                log.log_image(key, np.full((2, 2), at, np.uint8))
+            await log.write(step)
+
+    run = await recorded(tmp_path / "run", body, recorder=recorder, sinks=sinks)
+    for events in (list(run.events()), memory.events):
+        found = {(event.kind, event.key): event for event in events}
+        for at, key in enumerate(KEYS):
+            assert found["scalar", key].value == at * 0.5
+            assert found["string", key].value == str(at)
+            assert found["string", key].namespace == key
+            assert found["image", key].value.data[0, 0] == at
+        assert len(events) == 3 * 3 * len(KEYS)
+    outside = {path.name for path in tmp_path.iterdir()}
+    assert outside == {"run"}
+
+
+WAYS: dict[str, Callable[[al.MultiLogger, Any], None]] = {
+    "log_scalar": lambda log, key: log.log_scalar(key, 0.5),
+    "log": lambda log, key: log.log({key: 0.5}),
+    "namespace": lambda log, key: log.log_scalar(key, 0.5, namespace=str(key)),
+    "log_string": lambda log, key: log.log_string(key, "x"),
+    "log_image": lambda log, key: log.log_image(key, np.zeros((2, 2))),
+    "row": lambda log, key: log.row("a", key)(0, 1.0, 2.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "recorded_as"), [(3, "3"), (None, "None"), ("\udcff.png", "\\udcff.png")], ids=["int", "None", "surrogate"]
+)
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_key_that_is_no_text_is_recorded_as_its_text(tmp_path: Path, key: Any, recorded_as: str, way: str) -> None:
+    async def body(log: al.MultiLogger) -> None:
+        for step in range(3):
+            log.log_scalar("loss", 0.5)
+            WAYS[way](log, key)
+            await log.write(step)
+
+    run = await recorded(tmp_path / "run", body)
+    assert run.series("loss").step.tolist() == [0, 1, 2]
+    assert sum(event.key == recorded_as for event in run.events()) == 3
+    assert run.damage == []
+
+
+@pytest.mark.parametrize("state", ["1", None, 1.5, 2**63, object()], ids=str)
+async def test_a_step_that_is_no_whole_number_is_refused(tmp_path: Path, state: Any) -> None:
+    async def body(log: al.MultiLogger) -> None:
+        for _ in range(3):  # also on the quick path
+            log.log_scalar("loss", 0.5)
+            await log.write(0)
+        log.log_scalar("loss", 0.5)
+        with pytest.raises(al.InvalidValue, match="state 'step': expected a whole number"):
+            await log.write(state)
+        assert log.statistics()["discarded"] == 1
+        log.log_scalar("loss", 0.5)
+        await log.write(1)
+
+    run = await recorded(tmp_path / "run", body)
+    assert run.series("loss").step.tolist() == [0, 0, 0, 1]
+
+
+# -- directories -------------------------------------------------------------------------------------------------------
+
+
+async def refused(path: Path, error: type[Exception], *words: str) -> None:
+    log = al.MultiLogger(path)
+    with pytest.raises(error) as caught:
+        async with log:
+            pass
+    for word in (str(path), *words):
+        assert word in str(caught.value)
+
+
+async def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    await refused(tmp_path / "run", RunUnwritable, "a file is in the way")
+    await refused(tmp_path / "run" / "below", RunUnwritable, "a file is in the way")
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+async def test_a_directory_that_cant_be_written_is_refused() -> None:
+    await refused(Path("/proc/nowhere/run"), RunUnwritable, "can't be written")
+
+
+async def test_a_foreign_run_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("[1, 2]")
+    await refused(tmp_path / "run", RunUnwritable, "run.json is not one of ours")
+
+
+async def test_a_run_in_use_by_this_process_is_refused(tmp_path: Path) -> None:
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        await refused(tmp_path / "run", RunInUse, "is in use")
+        log.log_scalar("x", 0.5)
+        await log.write(0)
+    assert len(al.read(tmp_path / "run")) == 1
+
+
+async def test_a_run_in_use_by_another_process_is_refused_until_it_ends(tmp_path: Path) -> None:
+    program = """
+log = al.MultiLogger(path)
+log.log_scalar("x", 0.5); log.write_nowait(0)
+print("open", flush=True)
+sys.stdin.read()
+log.close()
+"""
+    process = await asyncio.to_thread(scripts.start, program, tmp_path / "run")
+    assert process.stdout is not None
+    assert await asyncio.to_thread(process.stdout.readline) == "open\n"
+    await refused(tmp_path / "run", RunInUse, f"process {process.pid}")
+    await asyncio.to_thread(process.communicate, timeout=20)
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        log.log_scalar("x", 0.5)
+        await log.write(1)
+    assert al.read(tmp_path / "run").series("x").step.tolist() == [0, 1]
