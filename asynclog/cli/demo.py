@@ -9,7 +9,7 @@ import typer
 
 def demo(
     directory: Annotated[Path, typer.Argument(help="The run's directory.")] = Path("runs/demo"),
-    seconds: Annotated[float, typer.Option(min=1, help="Train so long at most.")] = 75.0,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Train so long at most; 75 or, with --quick, 10.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed, the same games.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Ten seconds, to see it work.")] = False,
 ) -> None:

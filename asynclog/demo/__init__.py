@@ -23,12 +23,13 @@ from asynclog.demo.report import DemoResult, Recorded
 __all__ = ["DemoResult", "run"]
 
 QUICK_S = 10.0
+FULL_S = 75.0
 
 
 async def run(
     directory: str | Path,
     *,
-    seconds: float = 75,
+    seconds: float | None = None,
     seed: int = 0,
     quick: bool = False,
     console: Console | None = None,
@@ -37,7 +38,7 @@ async def run(
 ) -> DemoResult:
     """Train, record into `directory`, and show what came of it; the first Ctrl-C ends the training in good order.
 
-    seconds: of training at most; it ends when five validations in a row have solved the task. quick: ten seconds at
+    seconds: of training at most, 75 or, if quick, 10 unless told; it ends when five validations in a row have solved the task. quick: ten seconds at
     most, three in a row will do. open_log, read_back: what records and what reads, for tests.
     """
     directory = Path(directory)
@@ -65,11 +66,11 @@ async def run(
     return result
 
 
-def plan_for(seconds: float, seed: int, quick: bool) -> Plan:
+def plan_for(seconds: float | None, seed: int, quick: bool) -> Plan:
     """Plan a full demo, or of a quick one, which takes larger steps and looks at itself more often."""
     if quick:
-        return Plan(min(seconds, QUICK_S), seed, every=0.5, rate=1e-3, pictures_every=0.5, in_a_row=3)
-    return Plan(seconds, seed)
+        return Plan(QUICK_S if seconds is None else seconds, seed, every=0.5, rate=1e-3, pictures_every=0.5, in_a_row=3)
+    return Plan(FULL_S if seconds is None else seconds, seed)
 
 
 def _open_log(directory: Path, plan: Plan) -> AbstractAsyncContextManager[Log]:

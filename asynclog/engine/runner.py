@@ -52,7 +52,7 @@ class SinkRunner:
         self._wake: asyncio.Event | None = None
         self._idle = False
         self._told = False
-        self._stopped = False
+        self._stopped = self._left = False
         self._saved = 0.0
         self._last: Delivery | None = None
         self.ended = threading.Event()
@@ -117,7 +117,7 @@ class SinkRunner:
             self._finish()
 
     async def _deliver_all(self) -> None:
-        while not self._stopped:
+        while not self._stopped and not self._left:
             self._told = False
             delivery = await self._next()
             if delivery is None:
@@ -213,6 +213,9 @@ class SinkRunner:
             self._note(failure)
             if tries == 1:
                 return False
+            if self._left:
+                self._stopped = True
+                return False
             verdict = self._retry.failed(failure)
             if verdict is Verdict.AGAIN:
                 self.state = "failing"
@@ -241,15 +244,23 @@ class SinkRunner:
             one[1].set_result(None)
 
     async def _save(self, *, force: bool) -> None:
-        now = time.monotonic()
-        if self._cursor_file is None or self._last is None or (not force and now - self._saved < _SAVE_S):
+        now, file = time.monotonic(), self._cursor_file
+        if file is None or self._last is None or (not force and now - self._saved < _SAVE_S):
             return
         self._saved = now
         cursor = Cursor(self._last.epoch, self._last.seq, self._last.replay_from, self._totals())
         if self.route.place == "caller":
-            await asyncio.to_thread(self._cursor_file.save, cursor)
+            await asyncio.to_thread(file.save, cursor)
         else:
-            self._cursor_file.save(cursor)
+            file.save(cursor)
+
+    def leave(self) -> None:
+        """From another thread: the logger is gone, so nothing is tried again, and whoever comes next may have the cursor. A
+        sink that doesn't return is left behind."""
+        self._left = True
+        if not self.ended.is_set():
+            self.disown()
+            self.notify()
 
     def disown(self) -> None:
         """Let go of the cursor and its lock: at the end, and in a forked child, where they are the parent's."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.engine.rundir import Claim, claim_epoch, open_run
 from asynclog.engine.settings import EngineSettings
-from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
+from asynclog.errors import InvalidConfiguration, RecorderError, RunError, RunNotFound
 from asynclog.flow.route import Route
 from asynclog.link.messages import Ack, Finished, Flush, Flushed
 from asynclog.link.producer import Link
@@ -56,6 +56,7 @@ class Lifecycle:
         self.local_runners: list[SinkRunner] = []
         self._serving: list[asyncio.Task[None]] = []
         self._tickets = 0
+        self._flushes: dict[int, tuple[Flush, set[int]]] = {}
         self._settings: EngineSettings | None = None
         self._switch_interval_before: float | None = None
 
@@ -212,7 +213,8 @@ class Lifecycle:
             core.producer.disconnect(link)
         if link.finished or core.state in ("closed", "forked") or link is not self._recorder:
             return
-        crashed = self._processes[-1].crashed() if self._processes else True
+        # One that never came up took no record: it can't have been a record's fault.
+        crashed = not self._processes or (self._processes[-1].crashed() and link.pid == self._processes[-1].pid)
         now = time.monotonic()
         self._deaths = [one for one in self._deaths if now - one[0] < _RESTART_WINDOW_S]
         # Somebody's kill says nothing about the record that was being taken; two crashes at the same one do.
@@ -230,9 +232,21 @@ class Lifecycle:
         if len(self._deaths) >= _RESTARTS:
             _log.error("the recorder died %d times within a minute; recording goes on in a thread of this process", _RESTARTS)
             self._start_engine_thread(link, settings)
-            return
-        _log.warning("the recorder died; another one takes over, and nothing is lost")
-        self._start_recorder(settings)
+        else:
+            _log.warning("the recorder died; another one takes over, and nothing is lost")
+            try:
+                self._start_recorder(settings)
+            except RecorderError as error:
+                _log.error("%s; recording goes on in a thread of this process", error)
+                self._start_engine_thread(link, settings)
+        self._ask_again(link)
+
+    def _ask_again(self, link: Link) -> None:
+        """What its predecessor was asked and didn't answer."""
+        with self.core.producer.lock:
+            for flush, waiting in self._flushes.values():
+                if link.number in waiting and link.channel is not None:
+                    link.channel.send(flush)
 
     # -- flush ------------------------------------------------------------------------------------------------------
 
@@ -253,10 +267,13 @@ class Lifecycle:
                 waiting.discard(number)
                 if not waiting and not done.done():
                     core.flush_tickets.pop(ticket, None)
+                    self._flushes.pop(ticket, None)
                     self._flush_local(seq, pending, done)
 
             core.flush_tickets[ticket] = settle
-            core.producer.send(Flush(ticket, core.producer.control.position))
+            flush = Flush(ticket, core.producer.control.position)
+            self._flushes[ticket] = flush, waiting
+            core.producer.send(flush)
             if not waiting:
                 self._flush_local(seq, pending, done)
         return done
@@ -334,6 +351,8 @@ class Lifecycle:
     def _let_go(self) -> None:
         core = self.core
         core.stop_copier()
+        for runner in self._own_runners():
+            runner.leave()
         if self._switch_interval_before is not None:
             sys.setswitchinterval(self._switch_interval_before)
         if self._thread is not None and self._thread.is_alive():
@@ -356,13 +375,17 @@ class Lifecycle:
         if self.core.state == "open":
             self.begin_end("exited", None)
 
+    def _own_runners(self) -> "set[SinkRunner]":
+        """Those that live in this process."""
+        return {*self.local_runners, *(one for _, loop in self._engine_threads for one in loop.engine.runners)}
+
     def after_fork(self) -> None:
         """In a forked child: let go of what is the parent's. A lock that a child held on to would outlive the parent, and
         keep the run from being gone on with."""
         if self._claim is not None:
             self._claim.release()
             self._claim = None
-        for runner in (*self.local_runners, *(one for _, loop in self._engine_threads for one in loop.engine.runners)):
+        for runner in self._own_runners():
             runner.disown()
         self.core.after_fork()
 

@@ -201,8 +201,8 @@ class Findings:
     complaints: list[str] = field(default_factory=list)
 
 
-def findings(scene: Scene, status: str, *, surely: "dict[int, int] | None" = None, sinks: bool = True) -> Findings:
-    """Look at everything a scene left.
+def findings(scene: Scene, *statuses: str, surely: "dict[int, int] | None" = None, sinks: bool = True) -> Findings:
+    """Look at everything a scene left, whose run must have one of some statuses.
 
     surely: by life, how many rows must be there (default: all that were accepted, and all events). sinks: whether they must
     have had all that the journal has.
@@ -211,8 +211,8 @@ def findings(scene: Scene, status: str, *, surely: "dict[int, int] | None" = Non
     found.complaints += [f"left over: {one}" for one in found.leftovers]
     run = al.read(scene.run)
     report = verify(scene.run)
-    if run.status != status:
-        found.complaints.append(f"status is {run.status!r}, expected {status!r}")
+    if run.status not in statuses:
+        found.complaints.append(f"status is {run.status!r}, expected {' or '.join(map(repr, statuses))}")
     if not report.sound or report.missing or run.missing:
         found.complaints.append(f"not sound: {report.missing} missing, {[str(one) for one in report.damage][:3]}")
     read = {life.number: _rows(run, life, found) for life in scene.lives}
@@ -260,12 +260,16 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 def _rows(run: Run, life: Life, found: Findings) -> int:
     """How many rows of a life are there: from its first step on, without a hole, with the values that were logged."""
     here: dict[str, np.ndarray] = {}
+    entries = run.keys()
+    known = {(one.key, one.phase) for one in entries if one.kind == "scalar"}
     for key, factor in {"loss": 0.5, "accuracy": -0.25, "count": 1}.items():
-        steps = []
-        for phase in ("train", "valid"):
+        steps = [np.empty(0, np.int64)] * 2
+        for at, phase in enumerate(("train", "valid")):
+            if (key, phase) not in known:
+                continue
             series = run.series(key, phase=phase)
             mine = (series.step >= life.first) & (series.step < life.first + LIFE_STEPS)
-            steps.append(series.step[mine])
+            steps[at] = series.step[mine]
             if not (series.value[mine] == series.step[mine] * factor).all():
                 found.complaints.append(f"life {life.number}: wrong values of {key} in {phase}")
         if (steps[0] % VALID_EVERY == 0).any() or (steps[1] % VALID_EVERY).any():

@@ -24,3 +24,18 @@ def test_a_restart_delivers_what_the_sinks_had_not_seen(scene: Scene) -> None:
     again.stop()
     found = findings(scene, "finished", surely={0: first.read, 1: again.rows})
     assert found.complaints == []
+
+
+def test_a_sink_that_had_nothing_yet_gets_all_of_it_after_a_restart(scene: Scene) -> None:
+    """Its file can't be made in the first life; what the journal held of that life is owed to it in the second."""
+    scene.run.mkdir()
+    (scene.run / "rows.csv").mkdir()
+    first = scene.start("--deadline", "0.5")
+    first.accepts(5_000)
+    first.kill()
+    assert scene.wait_until_empty() == []
+    (scene.run / "rows.csv").rmdir()
+    again = scene.start()
+    again.accepts(5_000)
+    again.stop()
+    assert findings(scene, "finished").complaints == []

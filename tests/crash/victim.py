@@ -76,9 +76,10 @@ async def train(options: argparse.Namespace) -> None:
     import asynclog as al
 
     words = mapped(options.note)
+    lines, table = al.sinks.JSONLines("lines.jsonl"), al.sinks.CSV("rows.csv")
     sinks = [
-        al.Route(al.sinks.JSONLines("lines.jsonl"), name="lines", kinds={"scalar", "string"}, phases={"valid"}),
-        al.Route(al.sinks.CSV("rows.csv"), name="table", kinds={"scalar"}, phases={"valid"}),
+        al.Route(lines, name="lines", kinds={"scalar", "string"}, phases={"valid"}, deadline=options.deadline),
+        al.Route(table, name="table", kinds={"scalar"}, phases={"valid"}, deadline=options.deadline),
     ]
     async with al.MultiLogger(options.run, sinks=sinks, slabs=options.slabs) as log:
         words[Word.RECORDER] = log.statistics()["recorder"]["pid"] or 0
@@ -118,6 +119,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="step")
     parser.add_argument("--last", type=int, default=1 << 40)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between rows")
+    parser.add_argument("--deadline", type=float, default=30.0, help="of the sinks, in seconds")
     parser.add_argument("--slabs", type=int, default=None)
     parser.add_argument("--ending", choices=ENDINGS, default="exit")
     parser.add_argument("--end-after", type=int, default=0, help="rows; 0: never")

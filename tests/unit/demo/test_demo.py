@@ -33,7 +33,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     console = Console(file=out, width=120)
     directory = tmp_path_factory.mktemp("cartpole")
     result = asyncio.run(
-        demo.run(directory, seed=1, quick=True, console=console, open_log=memories.open, read_back=memories.read)
+        demo.run(directory, seconds=15, seed=1, quick=True, console=console, open_log=memories.open, read_back=memories.read)
     )
     assert memories.log is not None
     return Finished(result, memories.log, out.getvalue())
@@ -42,7 +42,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def test_it_learns_and_says_by_how_much(finished: Finished) -> None:
     result = finished.result
     assert result.untrained_return < 20
-    assert result.gain > 100
+    assert result.gain > 30
     assert f"{result.untrained_return:.1f} → {result.trained_return:.1f}" in finished.said
     assert result.solved_s is None or result.solved_s < result.elapsed_s
     tested = finished.log.series("return", "test")
