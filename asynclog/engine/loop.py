@@ -52,7 +52,7 @@ class EngineLoop:
         """Serve until the writer ended or died and everything is finished."""
         engine = self.engine
         engine.start()
-        self._channel.send(Ready(pid))
+        self.engine.consumer.send(Ready(pid))
         more = dead = False
         while engine.end is None and not dead:
             for key, _ in self._selector.select(0 if more else engine.next_chore_in()):
@@ -60,7 +60,7 @@ class EngineLoop:
                 if key.data == "wake":
                     self._drain_wakes()
             more = engine.turn()
-            self._channel.flush()
+            self.engine.consumer.flush()
             dead = dead or self._channel.closed
         if dead and engine.end is None:
             engine.writer_died()
@@ -84,16 +84,16 @@ class EngineLoop:
                 for _ in self._selector.select(0.02):
                     self._drain_wakes()
                 engine.turn()
-                self._channel.flush()
-        self._channel.send(Finished(engine.report()))
+                self.engine.consumer.flush()
+        self.engine.consumer.send(Finished(engine.report()))
         give_up = time.monotonic() + 1.0
-        while not self._channel.flush() and time.monotonic() < give_up:
+        while not self.engine.consumer.flush() and time.monotonic() < give_up:
             time.sleep(0.01)
 
     def _close(self) -> None:
         """A sink that was left behind may still report and wake: both do nothing from now on."""
         self._selector.close()
-        self._channel.close()
+        self.engine.consumer.close()
         self._heard.close()
         self._waker.close()
 

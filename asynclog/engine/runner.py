@@ -184,7 +184,8 @@ class SinkRunner:
             settled.rejected += delivery.delivered
         self.feed.commit(delivery)
         self.counters.add(settled)
-        self._last = delivery
+        # Without its batch, whose views would keep shared memory until the next one comes: a writer may be waiting for it.
+        self._last = replace(delivery, batch=None)
         await self._save(force=False)
         await self._flush_if_reached()
 
@@ -217,6 +218,8 @@ class SinkRunner:
                 self._stopped = True
                 return False
             verdict = self._retry.failed(failure)
+            # Its traceback holds this frame, and so the batch: a cycle would keep shared memory until it is collected.
+            del failure
             if verdict is Verdict.AGAIN:
                 self.state = "failing"
                 await asyncio.sleep(self._retry.delay_s)

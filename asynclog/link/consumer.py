@@ -5,6 +5,7 @@ It only reads shared memory. What it sends is Ack (never announce this to a succ
 overwritten), both gathered over a turn.
 """
 
+import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from functools import partial
@@ -30,6 +31,7 @@ class Consumer:
 
     def __init__(self, channel: Channel, *, position: int = 0, next_seq: int = 0) -> None:
         self.channel = channel
+        self._sending = threading.Lock()
         self.next_seq = next_seq
         self.last_time = 0
         self.ended = False
@@ -138,14 +140,26 @@ class Consumer:
         return max((end for start, end in ranges if block <= start < block + size), default=0)
 
     def send(self, message: Message) -> None:
-        self.channel.send(message)
+        """From any thread: a sink's own tells of its troubles. Two at once would tear each other's bytes apart."""
+        with self._sending:
+            self.channel.send(message)
+
+    def flush(self) -> bool:
+        """Send what waits; True if nothing waits any more."""
+        with self._sending:
+            return self.channel.flush()
+
+    def close(self) -> None:
+        """Nothing is sent any more; whoever still tries does nothing."""
+        with self._sending:
+            self.channel.close()
 
     def ack(self) -> None:
         """Tell how far the log was taken, and which pieces nobody looks at any more."""
         position = self._control.position if self._most_acked is None else self._most_acked
         if position > self._acked:
             self._acked = position
-            self.channel.send(Ack(self._acked))
+            self.send(Ack(self._acked))
         pieces: Counter[tuple[int, int]] = Counter()
         while self._returned:
             ref = self._returned.popleft()
@@ -153,4 +167,4 @@ class Consumer:
             if len(pieces) >= RELEASES_A_MESSAGE:
                 break
         if pieces:
-            self.channel.send(Release([(slab, generation, count) for (slab, generation), count in pieces.items()]))
+            self.send(Release([(slab, generation, count) for (slab, generation), count in pieces.items()]))

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.crash.findings import Findings
 from tests.crash.kills import kill_both, kill_recorder, kill_training
-from tests.crash.scene import Findings, Scene
+from tests.crash.scene import Scene
 
 Kill = Callable[[Scene, random.Random], Findings]
 KINDS: Final[dict[str, Kill]] = {"training": kill_training, "recorder": kill_recorder, "both": kill_both}

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from tests.crash.findings import findings
 from tests.crash.kills import kill_both
-from tests.crash.scene import Scene, findings
+from tests.crash.scene import Scene
 
 pytestmark = pytest.mark.crash
 

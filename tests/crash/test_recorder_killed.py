@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from tests.crash.findings import findings
 from tests.crash.kills import kill_recorder
-from tests.crash.scene import Life, Scene, eventually, findings
+from tests.crash.scene import Life, Scene, eventually
 from tests.crash.victim import Word
 
 pytestmark = pytest.mark.crash
@@ -92,11 +93,11 @@ def test_the_loop_goes_on_while_a_recorder_is_replaced(scene: Scene) -> None:
 
 def test_a_recorder_that_stands_still_holds_writes_but_never_the_loop(scene: Scene) -> None:
     """Memory takes what comes until the quota is full; then ``write`` waits, other tasks run on, and nothing is lost."""
-    life = scene.start("--slabs", str(16 << 20))
+    life = scene.start("--slabs", str(16 << 20), "--side", "512")
     life.accepts(5_000)
     life.words[Word.LONGEST_TURN_NS] = 0
     os.kill(life.recorder, signal.SIGSTOP)
-    life.accepts(20_000)
+    life.accepts(500)
     eventually(lambda: waits(life), "the quota to be full")
     assert longest_turn_s(life) < LONGEST_TURN_S
     os.kill(life.recorder, signal.SIGCONT)

@@ -8,8 +8,9 @@ import time
 import pytest
 
 import asynclog as al
+from tests.crash.findings import findings
 from tests.crash.kills import kill_training
-from tests.crash.scene import Scene, exited, findings
+from tests.crash.scene import Scene, exited
 
 pytestmark = pytest.mark.crash
 
@@ -18,6 +19,14 @@ pytestmark = pytest.mark.crash
 def test_nothing_accepted_is_lost_by_a_kill_at_any_moment(scene: Scene, seed: int) -> None:
     """Journal, both sinks, the end of the recorder and of its memory: all as if the loop had ended by itself."""
     assert kill_training(scene, random.Random(seed)).complaints == []
+
+
+def test_large_arrays_are_whole_or_not_there(scene: Scene) -> None:
+    """A thread copies them while the loop runs on: what was accepted is complete, what wasn't leaves no trace."""
+    life = scene.start("--side", "640")
+    life.accepts(10_000)
+    life.kill()
+    assert findings(scene, "killed").complaints == []
 
 
 @pytest.mark.parametrize("delay_s", [0.12, 0.18, 0.24])

@@ -44,9 +44,9 @@ ENDINGS: "dict[str, Callable[[], object]]" = {
 }
 
 
-def image(step: int) -> np.ndarray:
+def image(step: int, side: int) -> np.ndarray:
     """An image that tells which step it belongs to."""
-    return np.full((3, 48, 48), step % 251, np.uint8)
+    return np.full((3, side, side), step % 251, np.uint8)
 
 
 def phase(step: int) -> str:
@@ -90,7 +90,7 @@ async def train(options: argparse.Namespace) -> None:
         print("open", flush=True)
         for step in range(options.first, options.last):
             if step % EVENTS_EVERY == 0:
-                log.log_image("frame", image(step))
+                log.log_image("frame", image(step, options.side))
                 log.log_string("says", f"step {step}")
                 words[Word.RECORDER] = log.statistics()["recorder"]["pid"] or 0
             log.log({"loss": step * 0.5, "accuracy": -step * 0.25, "count": step})
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("note", type=Path)
     parser.add_argument("--first", type=int, default=0, help="step")
     parser.add_argument("--last", type=int, default=1 << 40)
+    parser.add_argument("--side", type=int, default=48, help="of images, in pixels; from 592 on a thread copies them")
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between rows")
     parser.add_argument("--deadline", type=float, default=30.0, help="of the sinks, in seconds")
     parser.add_argument("--slabs", type=int, default=None)

@@ -97,7 +97,7 @@ async def test_a_strict_logger_raises_and_lives_on(tmp_path: Path, name: str) ->
     log_wrong, kind, expected, got = WRONG[name]
 
     async def body(log: al.MultiLogger) -> None:
-        with pytest.raises(al.InvalidValue) as caught:
+        with pytest.raises(al.InvalidValue) as caught:  # noqa: PT012
             with log.namespace("net"):
                 log_wrong(log)
             await log.write(0)

@@ -104,7 +104,7 @@ async def test_after_the_end_every_call_that_would_record_raises(tmp_path: Path,
 
 @RECORDERS
 async def test_a_body_that_raises_fails_the_run_with_its_error(tmp_path: Path, recorder: Any) -> None:
-    with pytest.raises(RuntimeError, match="diverged"):
+    with pytest.raises(RuntimeError, match="diverged"):  # noqa: PT012
         async with al.MultiLogger(tmp_path / "run", recorder=recorder) as log:
             await write_some(log)
             raise RuntimeError("diverged")
@@ -150,7 +150,7 @@ def test_code_that_is_not_async_uses_with(tmp_path: Path, recorder: Any) -> None
 
 
 def test_a_with_body_that_raises_fails_the_run(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="bad"), al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+    with pytest.raises(ValueError, match="bad"), al.MultiLogger(tmp_path / "run", recorder="thread") as log:  # noqa: PT012
         log.log_scalar("x", 0.5)
         log.write_nowait(0)
         raise ValueError("bad")

@@ -2,15 +2,15 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgpack
 import numpy as np
@@ -283,7 +283,7 @@ asyncio.run(train(100))
     for epoch in (0, 1):
         times = [event.time_ns for event in run.events(kind="scalar") if event.step // 100 == epoch]
         assert len(times) == 100
-        assert all(0 < later - earlier < 60 * 10**9 for earlier, later in zip(times, times[1:], strict=False))
+        assert all(0 < later - earlier < 60 * 10**9 for earlier, later in itertools.pairwise(times))
 
 
 # -- sinks -------------------------------------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ class Heart:
     def __init__(self) -> None:
         self.worst = 0.0
 
-    async def __aenter__(self) -> "Heart":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._beat())
         return self
 
@@ -336,11 +336,8 @@ async def test_a_small_sink_beside_one_that_sleeps_and_one_that_raises(tmp_path:
 
     loop = asyncio.get_running_loop()
     here, _ = await loop.create_datagram_endpoint(Receiver, local_addr=("127.0.0.1", 0))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there:
-        transport, _ = await loop.create_datagram_endpoint(
-            asyncio.DatagramProtocol, remote_addr=here.get_extra_info("sockname")
-        )
-        assert there is not None
+    there = here.get_extra_info("sockname")
+    transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=there)
     sinks = [
         al.Route(UdpSink(transport), name="udp", place="caller"),
         al.Route(Sleeper(), name="sleeper"),

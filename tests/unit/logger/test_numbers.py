@@ -119,7 +119,7 @@ async def test_folding_ends_with_the_write(tmp_path: Path) -> None:
 
 async def test_an_unknown_reduction_is_an_error_at_the_call(tmp_path: Path) -> None:
     async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
-        with pytest.raises(al.InvalidValue, match="reduce.*expected one of"):
+        with pytest.raises(al.InvalidValue, match=r"reduce.*expected one of"):
             log.log_scalar("loss", 1.0, reduce="median")
 
 

@@ -1,6 +1,5 @@
 """``log_*`` from any thread, while the loop writes."""
 
-import asyncio
 import sys
 import threading
 from collections import Counter
