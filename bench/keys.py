@@ -67,7 +67,7 @@ async def _ours(directory: Path, shape: str, scalars: int) -> Sample:
     written = stored_bytes(directory, (".alog",))
     run = al.read(directory)
     distinct = sorted(set().union(*sets[:: max(1, steps // 100)]))[:200]
-    wanted = {key: 0 for key in distinct}
+    wanted = dict.fromkeys(distinct, 0)
     for keys in sets:
         for key in wanted.keys() & set(keys):
             wanted[key] += 1

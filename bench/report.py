@@ -55,8 +55,10 @@ def markdown(machine: Mapping[str, Any], date: str, results: Results) -> str:
     lines = [
         "# Benchmark",
         "",
-        f"{date}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
-        f"{machine['python']}; {packages}.",
+        (
+            f"{date}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
+            f"{machine['python']}; {packages}."
+        ),
         "",
         "Both sides of a ratio ran alternately in this one run; a ratio is the median over the pairs.",
     ]

@@ -46,7 +46,7 @@ async def loop(load: str, steps: int, seconds: float, log: Log) -> Sample:
     async with heartbeat() as delays:
         begin = perf_counter()
         while step < steps if seconds <= 0 else perf_counter() - begin < seconds:
-            values = {key: step + 0.25 for key in SCALARS}
+            values = dict.fromkeys(SCALARS, step + 0.25)
             arrays = media.due(step)
             before = perf_counter()
             await log(step, values, arrays)

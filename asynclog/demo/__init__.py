@@ -38,8 +38,8 @@ async def run(
 ) -> DemoResult:
     """Train, record into `directory`, and show what came of it; the first Ctrl-C ends the training in good order.
 
-    seconds: of training at most, 75 or, if quick, 10 unless told; it ends when five validations in a row have solved the task. quick: ten seconds at
-    most, three in a row will do. open_log, read_back: what records and what reads, for tests.
+    seconds: of training at most, 75 or, if quick, 10 unless told; it ends when five validations in a row have solved the
+    task; if quick, three. open_log, read_back: what records and what reads, for tests.
     """
     directory = Path(directory)
     console = console or Console()

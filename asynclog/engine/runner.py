@@ -252,10 +252,14 @@ class SinkRunner:
             return
         self._saved = now
         cursor = Cursor(self._last.epoch, self._last.seq, self._last.replay_from, self._totals())
-        if self.route.place == "caller":
-            await asyncio.to_thread(file.save, cursor)
-        else:
-            file.save(cursor)
+        try:
+            if self.route.place == "caller":
+                await asyncio.to_thread(file.save, cursor)
+            else:
+                file.save(cursor)
+        except OSError as error:
+            # The older cursor stands: after a crash more is delivered again, and nothing is left out.
+            self._on_trouble(self.route.name, f"its cursor can't be saved: {error}", False)
 
     def leave(self) -> None:
         """From another thread: the logger is gone, so nothing is tried again, and whoever comes next may have the cursor. A
