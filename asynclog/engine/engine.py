@@ -57,6 +57,7 @@ class Engine:
         for record in settings.definitions:
             self._define(told.unpack(record))
         self.runners = [self._runner(route) for route in settings.routes]
+        self._memory_fed = any(isinstance(one.feed, MemoryFeed) for one in self.runners)
 
     def start(self) -> None:
         for runner in self.runners:
@@ -182,6 +183,9 @@ class Engine:
 
     def _put(self, frame: Frame) -> None:
         fresh = self.journal is None or self.journal.add(frame)
+        if self._memory_fed:
+            # A sink may take its time, or keep what it was given: that must never keep the writer from its slabs.
+            frame = frame.detached()
         try:
             # Also what an earlier recorder wrote: it may be a part of what is still to come.
             record = self._decoder.feed(frame)

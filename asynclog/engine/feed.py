@@ -230,9 +230,9 @@ class MemoryFeed:
             dropped = self._queue.offer((record, always), nbytes, record.events)
             self.last_offered = record.frame.seq
             self.intake.add(Counters(offered=record.events, dropped=dropped.events))
-            held = self._queue.held
-        if held and not was_held:
-            self._on_hold(True)
+            if self._queue.held and not was_held:
+                # Said under the lock: a later "not any more" from the runner's thread must not overtake it.
+                self._on_hold(True)
         return dropped
 
     def shed(self, share: float) -> Dropped:
@@ -269,11 +269,10 @@ class MemoryFeed:
 
     def commit(self, delivery: Delivery) -> None:
         with self._lock:
-            resumed = self._queue.commit()
+            if self._queue.commit():
+                self._on_hold(False)
         self._waiting = self._selector.waiting
         self._seq = max(self._seq, delivery.seq)
-        if resumed:
-            self._on_hold(False)
 
     def close(self) -> Counters:
         with self._lock:

@@ -36,6 +36,7 @@ _MOST_COMPLAINTS: Final = 100
 _SMALLEST_QUOTA: Final = 16 << 20
 YIELD_NS: Final = 5_000_000
 _FLOATS: Final = {float}
+_WORTH_SAYING_S: Final = 5.0
 
 
 async def _not_open() -> None:
@@ -118,6 +119,7 @@ class Core:
         self.open_here: Callable[[], None] = lambda: None
         self.on_low: Callable[[], None] = lambda: None
         self._breathed_ns = 0
+        self._waited_at = self._waiting_since = 0.0
         self._turned = True
 
     def _place_routes(self) -> None:
@@ -248,6 +250,19 @@ class Core:
             await asyncio.wait_for(waiter, 0.05)
         except TimeoutError:
             self.check_open()
+            self._say_why_it_waits()
+
+    def _say_why_it_waits(self) -> None:
+        """Once every few seconds of waiting: a loop that stands still for its logger must not wonder why."""
+        now = time.monotonic()
+        if now - self._waited_at > 1.0:
+            self._waiting_since = now
+        self._waited_at = now
+        if now - self._waiting_since >= _WORTH_SAYING_S:
+            self._waiting_since = now
+            in_use = self.producer.pool.ledger.total_bytes >> 20
+            held = f"; full routes: {', '.join(sorted(self.producer.held))}" if self.producer.held else ""
+            _log.warning("a write has waited for shared memory for %.0f s (%d MiB in use%s)", _WORTH_SAYING_S, in_use, held)
 
     def _on_room(self) -> None:
         waiters, self._room_waiters = self._room_waiters, []

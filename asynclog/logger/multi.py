@@ -288,6 +288,8 @@ def _default_writer() -> str:
 def _status_of(error: BaseException | None) -> tuple[str, str | None]:
     if error is None:
         return "finished", None
+    if isinstance(error, SystemExit) and error.code in (None, 0):
+        return "exited", None
     if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
         return "failed", f"{type(error).__name__}"
     return "failed", f"{type(error).__name__}: {error}"

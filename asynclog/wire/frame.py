@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 import msgpack
+import numpy as np
 
 from asynclog.errors import DamagedFrame
 from asynclog.wire.layout import (
@@ -114,6 +115,22 @@ class Frame:
         body += padding(body, payload_alignment(self.kind)) if len(self.payload) else 0
         body += len(self.payload)
         return HEADER_BYTES + body + padding(body)
+
+    def detached(self) -> "Frame":
+        """The same frame with a payload of its own, which outlives the memory this one looks into."""
+        own = np.frombuffer(self.payload, np.uint8).copy() if len(self.payload) else b""
+        return Frame(
+            self.kind,
+            seq=self.seq,
+            time=self.time,
+            schema=self.schema,
+            count=self.count,
+            flags=self.flags,
+            meta_bytes=self.meta_bytes,
+            payload=memoryview(own),  # type: ignore[arg-type]
+            raw_length=self.raw_length,
+            head=self.head,
+        )
 
     def __repr__(self) -> str:
         name = Kind(self.kind).name if self.kind in Kind._value2member_map_ else str(self.kind)

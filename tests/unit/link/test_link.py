@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from asynclog.errors import DamagedFrame, NoRoom, StaleLease
+from asynclog.errors import DamagedFrame, NoRoom
 from asynclog.link.announcement import Define, End, Rows, Value, pack
 from asynclog.link.messages import Ack, Finished, Flush, Flushed, Hold, Message, Pressure, Ready, Release, Report, Trouble
 from asynclog.link.producer import RING_BYTES, Producer
@@ -269,13 +269,14 @@ def test_a_slab_that_was_given_up_is_forgotten(ends: Ends) -> None:
         ends.consumer.lease(ref)
 
 
-def test_a_release_twice_is_an_error_of_the_consumer_s(ends: Ends) -> None:
+def test_a_release_twice_is_said_and_changes_nothing(ends: Ends, caplog: pytest.LogCaptureFixture) -> None:
+    """It is a bug at the other end, which may not cost the run."""
     ref = ends.event(b"x" * 100)
     assert ref is not None
     ends.producer.received(ends.link, Release([(ref.slab, ref.generation, 1)]))
     before = repr(ends.producer.pool.ledger.slabs)
-    with pytest.raises(StaleLease):
-        ends.producer.received(ends.link, Release([(ref.slab, ref.generation, 1)]))
+    ends.producer.received(ends.link, Release([(ref.slab, ref.generation, 1)]))
+    assert "StaleLease" in caplog.text
     assert repr(ends.producer.pool.ledger.slabs) == before
 
 
