@@ -49,6 +49,10 @@ class Route:
         level: str | None = None,
         deadline: float = 30.0,
     ) -> None:
+        if isinstance(sink, type):
+            raise InvalidConfiguration(f"a sink, not its class: write {sink.__name__}(…)")
+        if limit is not None and not isinstance(limit, RateLimit):
+            raise InvalidConfiguration(f"Route limit: expected a RateLimit, got {limit!r}")
         for method in ("write", "aclose"):
             if not callable(getattr(sink, method, None)):
                 raise InvalidConfiguration(

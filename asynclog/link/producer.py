@@ -219,7 +219,7 @@ class Producer:
             return
         link.channel.close()
         link.channel = None
-        link.deaths += 1
+        link.deaths += not link.finished
         # Unacknowledged pieces must not be reused before a successor is told of them: they stay claimed by the writer.
         waiting = [slab for position, slab in self._unacked if position > link.acked]
         for slab in waiting:

@@ -131,6 +131,8 @@ class Collector:
     # -- namespaces -------------------------------------------------------------------------------------------------
 
     def _full(self, namespace: str | None) -> str:
+        if namespace is not None and not isinstance(namespace, str):
+            raise InvalidValue(kind="namespace", expected="a str", got=repr(namespace))
         scopes = self._core.scopes
         scope = scopes.get("") if scopes is not None else ""
         return "/".join(one for one in (self._namespace, scope, namespace) if one)

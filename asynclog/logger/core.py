@@ -84,9 +84,11 @@ class Core:
         writer: str,
         switch_interval: float | None,
     ) -> None:
+        if limit is not None and not isinstance(limit, RateLimit):
+            raise InvalidConfiguration(f"limit: expected a RateLimit, got {limit!r}; write RateLimit({limit!r})")
         if recorder not in ("process", "thread"):
             raise InvalidConfiguration(f"recorder: expected 'process' or 'thread', got {recorder!r}")
-        if quota is not None and quota < _SMALLEST_QUOTA:
+        if quota is not None and (not isinstance(quota, int) or quota < _SMALLEST_QUOTA):
             raise InvalidConfiguration(f"slabs: expected at least {_SMALLEST_QUOTA} bytes of shared memory, got {quota!r}")
         self.directory = None if run is None else Path(run)
         self.journal = journal if self.directory is not None else None

@@ -59,6 +59,7 @@ class Lifecycle:
         self._flushes: dict[int, tuple[Flush, set[int]]] = {}
         self._settings: EngineSettings | None = None
         self._switch_interval_before: float | None = None
+        self._end_began = 0.0
 
     # -- the beginning ----------------------------------------------------------------------------------------------
 
@@ -303,14 +304,17 @@ class Lifecycle:
             if core.state != "open":
                 return
             core.state = "closing"
+            self._end_began = time.monotonic()
             core.producer.blocks.shut()
         with core.producer.lock:
             core.producer.end(core.next_time(), status, error)
 
     def ended(self) -> bool:
-        """Whether every engine and every local sink has finished."""
+        """Whether every engine has finished, and every local sink has or has run out of time."""
         links = [one for one in (self._recorder, self._local) if one is not None]
-        return all(one.finished for one in links) and all(one.ended.is_set() for one in self.local_runners)
+        waited = time.monotonic() - self._end_began
+        over = (one.ended.is_set() or waited > one.route.deadline for one in self.local_runners)
+        return all(one.finished for one in links) and all(over)
 
     def wait_until_ended(self, deadline: float) -> None:
         """Wait in this thread, in short naps, but not beyond ``deadline`` (monotonic)."""

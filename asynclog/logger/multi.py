@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from asynclog.errors import InvalidConfiguration, InvalidValue
 from asynclog.logger.collect import Collector, as_state
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from asynclog.logger.core import Core
     from asynclog.logger.row import RowHandle
     from asynclog.sink import Sink
+
+
+# A writer's name becomes a directory: streams/<writer>/.
+_WRITER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class ChildLogger(Collector):
@@ -109,6 +114,14 @@ class MultiLogger(Collector):
         from asynclog.logger.lifecycle import Lifecycle
 
         chosen = writer if writer is not None else _default_writer()
+        if not _WRITER.fullmatch(chosen):
+            raise InvalidConfiguration(f"writer: expected letters, digits, '.', '_' and '-', got {chosen!r}")
+        if run is not None and not os.fspath(run):
+            raise InvalidConfiguration("run: expected a directory, got an empty path; None is a logger without one")
+        if journal is not None and not isinstance(journal, Journal):
+            raise InvalidConfiguration(f"journal: expected a Journal, got {journal!r}")
+        if not isinstance(sinks, Iterable):
+            raise InvalidConfiguration(f"sinks: expected a list of sinks, got {sinks!r}; write sinks=[…]")
         core = Core(
             run,
             list(sinks),

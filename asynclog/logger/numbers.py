@@ -56,6 +56,8 @@ class NumberWriter:
         self._reductions: dict[tuple[str, str], str] = {}
         self._next_schema = 1
         self._serial = 0
+        self._last: Block | None = None
+        self._last_due = False
         self.since = 0
 
     def reduce_by(self, namespace: str, key: str, reduction: str) -> None:
@@ -101,8 +103,18 @@ class NumberWriter:
         block = self._producer.blocks.get(key)
         if block is None or not block.has_room(block.stride):
             block = self._open(found, key, codes, context, due, single=len(numbers) == 1)
+        self._keep_order(block, due is not None)
         self._pack(block, values, step, context, time_ns, due)
         return block if len(numbers) == 1 and due is None and context.plain else None
+
+    def _keep_order(self, block: Block, due: bool) -> None:
+        """Rows that are due lie in a block of their own; what a limited route folds depends on what came before which. So what
+        was written so far is announced before rows go on in another block, and nobody goes on without asking."""
+        if block is not self._last and (due or self._last_due):
+            self._producer.blocks.drain()
+            for one in self._producer.blocks.everyone():
+                one.due_until = 0
+        self._last, self._last_due = block, due
 
     def _pack(self, block: Block, values: list[Any], step: int, context: Context, time_ns: int, due: int | None) -> None:
         prefix: list[Any] = [step]

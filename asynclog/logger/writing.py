@@ -54,26 +54,48 @@ class Writing:
         self._numbers: list[tuple[str, dict[str, float | int]]] = []
         self._snapshots: list[Snapshot] = []
         self._refs: list[Ref | None] = []
+        self._time_ns = 0
         self._decision: Decision | None = None
 
     # -- the two ways through ---------------------------------------------------------------------------------------
 
     async def run(self) -> Block | None:
         """Waits where it must: for callables, for room, for copies."""
-        core = self._core
         self.decide()
         try:
             await self._resolve()
-            await self._make_room()
-            await self._copy()
-            while True:
-                try:
-                    return self.commit()
-                except NoRoom:
-                    await core.room()
+            block = None
+            for portion in self._portions():
+                self._snapshots = portion
+                await self._make_room()
+                await self._copy()
+                block = await self._committed() or block
+            return block
         except BaseException as error:
             self._abandon(cancelled=isinstance(error, asyncio.CancelledError))
             raise
+
+    def _portions(self) -> list[list[Snapshot]]:
+        """The values of a write, in portions that fit into shared memory beside others'. Nearly always one."""
+        budget = self._core.quota // 4
+        portions: list[list[Snapshot]] = [[]]
+        filled = 0
+        for snapshot in self._snapshots:
+            if portions[-1] and filled + snapshot.nbytes > budget:
+                portions.append([])
+                filled = 0
+            portions[-1].append(snapshot)
+            filled += snapshot.nbytes
+        return portions
+
+    async def _committed(self) -> Block | None:
+        while True:
+            try:
+                return self.commit()
+            except NoRoom:
+                # Other writes come between: the row must be younger than theirs.
+                self._time_ns = 0 if self._numbers else self._time_ns
+                await self._core.room()
 
     def run_nowait(self) -> Block | None:
         """Never waits. Raises WouldBlock; ``taken`` then holds what is to be tried again, with callables called already."""
@@ -206,6 +228,8 @@ class Writing:
                 settled[key] = number(_raised(value, "scalar", namespace, key), namespace, key)
             except InvalidValue as error:
                 self._core.complain(error)
+            except Exception as error:  # noqa: BLE001 - as below
+                self._core.complain(_unreadable(error, "scalar", namespace, key))
 
     def _snapshot(self, logged: Logged, value: Any, mask: int) -> None:
         try:
@@ -218,16 +242,8 @@ class Writing:
         except InvalidValue as error:
             self._core.complain(error)
             return
-        except (TypeError, ValueError, OverflowError) as error:
-            self._core.complain(
-                InvalidValue(
-                    namespace=logged.namespace,
-                    key=logged.key,
-                    kind=logged.kind,
-                    expected="plain parameters",
-                    got=str(error),
-                )
-            )
+        except Exception as error:  # noqa: BLE001 - whatever a value does when it is looked at costs itself, not the write
+            self._core.complain(_unreadable(error, logged.kind, logged.namespace, logged.key))
             return
         logged = Logged(logged.kind, logged.namespace, logged.key, made, {})
         self._snapshots.append(Snapshot(logged, mask, params, specs, list(arrays.values()), nbytes))
@@ -258,16 +274,17 @@ class Writing:
         core = self._core
         while core.producer.held:
             await core.room()
-        for snapshot in self._snapshots:
-            while True:
-                try:
-                    if self._must_make_memory(snapshot):
-                        self._refs.append(await _uncancelled(core.copier().submit(self._allocate_slowly, snapshot), self._late))
-                    else:
-                        self._refs.append(self._allocate(snapshot))
-                    break
-                except NoRoom:
-                    await core.room()
+        while len(self._refs) < len(self._snapshots):
+            snapshot = self._snapshots[len(self._refs)]
+            try:
+                if self._must_make_memory(snapshot):
+                    self._refs.append(await _uncancelled(core.copier().submit(self._allocate_slowly, snapshot), self._late))
+                else:
+                    self._refs.append(self._allocate(snapshot))
+            except NoRoom:
+                # Nobody waits with something in hand: writes that hold a part each would wait for each other for ever.
+                self._give_back()
+                await core.room()
 
     async def _copy(self) -> None:
         for snapshot, ref in zip(self._snapshots, self._refs, strict=True):
@@ -314,7 +331,9 @@ class Writing:
         assert self._decision is not None
         with core.producer.lock:
             core.check_open()
-            time_ns = core.next_time()
+            if not self._time_ns:
+                self._time_ns = core.next_time()
+            time_ns = self._time_ns
             block = None
             if self._numbers:
                 due = self._decision.due | core.board.always
@@ -341,7 +360,7 @@ class Writing:
                     )
                 core.producer.counts.accepted += len(self._snapshots) + len(complaints)
                 core.producer.ring()
-            self._refs = []
+            self._refs, self._numbers = [], []
             core.board.spend(self._began)
             if block is not None:
                 block.due_until = core.board.due_until(self._decision, state.phase)
@@ -376,6 +395,11 @@ class _Failed:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+
+
+def _unreadable(error: Exception, kind: str, namespace: str, key: str) -> InvalidValue:
+    got = f"{type(error).__name__}: {error}"
+    return InvalidValue(namespace=namespace, key=key, kind=kind, expected="a value that can be read", got=got)
 
 
 def _raised(value: Any, kind: str, namespace: str, key: str) -> Any:

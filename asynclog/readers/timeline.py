@@ -115,4 +115,5 @@ def _sparse_source(index: StreamIndex, frame: Frame, wanted: Wanted) -> _Source:
             if wanted("scalar", name)
         ]
 
-    return _Source(np.array([one.time for one in records], np.int64), decode)
+    held = [at for at in range(len(records)) if decode(at)]
+    return _Source(np.array([records[at].time for at in held], np.int64), lambda at: decode(held[at]))

@@ -114,7 +114,9 @@ class Pool:
 
     def prewarm(self) -> None:
         """Make the first slabs before the loop is in a hurry."""
-        for role, size in (*[(Role.ROWS, ROW_SLAB_BYTES)] * _WARM_ROW_SLABS, *[(Role.ARRAYS, ARENA_BYTES)] * _WARM_ARENAS):
+        for role, size in (*[(Role.ARRAYS, ARENA_BYTES)] * _WARM_ARENAS, *[(Role.ROWS, ROW_SLAB_BYTES)] * _WARM_ROW_SLABS):
+            if self.ledger.total_bytes + size > self.ledger.quota // 2:
+                return
             self.ledger.unclaim(self._adopt(role, size, self._create(size)).number)
 
     def _adopt(self, role: Role, size: int, mapping: memory.Mapping) -> SlabState:
