@@ -17,6 +17,8 @@ MAY_BLOCK: list[tuple[str, set[str]]] = [
     ("asynclog/readers/run.py", {"read"}),
     # Two of the kernel's files, read once when a logger is made: microseconds, and no disk.
     ("asynclog/shm/memory.py", {"default_quota"}),
+    # The coverage tracer's own lock.
+    ("coverage/collector.py", {"lock_data"}),
 ]
 
 # No deadlines and no complaints of slow examples: the machine may be busy with other workers' tests.

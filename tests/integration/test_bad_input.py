@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[Logs, str, str, str]] = {
     "image: complex": (lambda log: log.log_image("k", np.zeros((3, 4, 4), complex)), "image", "numbers", "complex128"),
     "image: ragged": (lambda log: log.log_image("k", RAGGED), "image", "an array", "list [[1.0, 2.0], [3.0]]"),
     "image: objects": (lambda log: log.log_image("k", np.array([[None]])), "image", "an array of numbers", "object"),
-    "image: caption": (lambda log: log.log_image("k", np.zeros((4, 4)), caption=object()), "image", "plain", "object"),
+    "image: caption": (lambda log: log.log_image("k", np.zeros((4, 4)), caption=object()), "image", "can be read", "object"),
     "image: other kind": (lambda log: log.log_image("k", al.Audio(np.zeros(4))), "image", "an array of numbers", "Audio"),
     "audio: (T, C)": (lambda log: log.log_audio("k", np.zeros((100, 2))), "audio", "(C, T)", "shape (100, 2)"),
     "audio: bool": (lambda log: log.log_audio("k", np.zeros(9, bool)), "audio", "numbers", "dtype bool"),
@@ -215,7 +215,7 @@ async def test_a_key_that_is_no_text_is_recorded_as_its_text(tmp_path: Path, key
     assert run.damage == []
 
 
-@pytest.mark.parametrize("state", ["1", None, 1.5, 2**63, object()], ids=str)
+@pytest.mark.parametrize("state", ["1", None, 1.5, 2**63, object()], ids=["text", "none", "fraction", "too wide", "object"])
 async def test_a_step_that_is_no_whole_number_is_refused(tmp_path: Path, state: Any) -> None:
     async def body(log: al.MultiLogger) -> None:
         for _ in range(3):  # also on the quick path

@@ -264,5 +264,6 @@ async def test_a_limit_by_the_clock_ends_the_quiet_of_the_quick_path(tmp_path: P
 
     run = await recorded(tmp_path / "run", body, sinks=[memory], limit=al.RateLimit(0.05))
     times = np.array([event.time for event in memory.events])
-    assert (np.diff(times) >= 0.05).all()
+    # A limit is asked an instant before the write gets its time.
+    assert (np.diff(times) >= 0.049).all()
     assert len(run.series("loss")) > len(memory.events)

@@ -157,7 +157,8 @@ def test_row_slabs_grow_with_their_number() -> None:
 def test_prewarmed_slabs_are_free_and_announced(watched: Watched) -> None:
     pool = watched.pool
     pool.prewarm()
-    assert len(watched.told) == len(pool.ledger.free_slabs()) == 8
+    assert len(watched.told) == len(pool.ledger.free_slabs()) > 1
+    assert pool.ledger.total_bytes <= pool.ledger.quota // 2
     warm = {one.number for one in pool.ledger.free_slabs()}
     assert pool.row_slab(1).number in warm
     assert pool.allocate(1).slab in warm
