@@ -87,7 +87,7 @@ class TestConsoleLines(SinkTests):
 
 class TestConsoleTree(SinkTests):
     # Three thousand trees, each drawn on its own.
-    longest_turn_s = 1.0
+    longest_turn_s = 5.0
 
     def make_sink(self, tmp_path: Path) -> Sink:
         return Console(io.StringIO(), tree=True)
