@@ -109,8 +109,9 @@ async def test_threads_write_by_themselves(tmp_path: Path, recorder: Any) -> Non
             thread.start()
         step = 0
         while any(thread.is_alive() for thread in threads):
-            log.log_scalar("own", step * 0.5)
-            await log.write(step)
+            # An entry, not the logger's own write: that would take along what a child is about to write by itself.
+            async with log.at(step) as entry:
+                entry.log_scalar("own", step * 0.5)
             step += 1
     run = al.read(tmp_path / "run")
     for number in range(2):
