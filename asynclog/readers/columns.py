@@ -19,21 +19,23 @@ from asynclog.readers.index import COMPRESSED, MALFORMED, RowsBlock, Stored, Str
 from asynclog.sink import Column
 from asynclog.wire.codec import raw_payload
 from asynclog.wire.frame import Frame
-from asynclog.wire.schema import INTEGER, Series, sparse_records
+from asynclog.wire.schema import INTEGER, Series, SparseRecord, sparse_records
 
 _NARROW: Final = 64
 _NONE: Final[list[NDArray[Any]]] = [np.empty(0)]
 
 
 class BlockColumns:
-    """The columns of all rows of one layout, in order of time."""
+    """The columns of all rows of one layout, in order of time. first: rows of it that were recorded otherwise."""
 
-    def __init__(self, block: RowsBlock) -> None:
-        self._block, self._schema = block, block.schema
+    def __init__(self, block: RowsBlock, first: NDArray[np.float64] | None = None) -> None:
+        self._block, self._schema, self._first = block, block.schema, first
+        self.count = block.count + (0 if first is None else len(first))
 
     @cached_property
     def _rows(self) -> list[NDArray[np.float64]]:
-        return [rows for frame in self._block.frames if (rows := rows_of(self._block, frame)) is not None]
+        first = [] if self._first is None else [self._first]
+        return first + [rows for frame in self._block.frames if (rows := rows_of(self._block, frame)) is not None]
 
     @cached_property
     def _order(self) -> NDArray[np.intp] | None:
@@ -114,11 +116,40 @@ class SingleColumns:
         return Column(np.array(step, np.int64), np.array(time, np.int64), np.array(value, dtype))
 
 
+def adopted(index: StreamIndex) -> tuple[dict[int, NDArray[np.float64]], list[SparseRecord]]:
+    """SPARSE records as rows of the layout that has the same series, by its position among the blocks; and the others.
+
+    A set of keys gets a layout when it is seen again, so the first row of nearly every layout is such a record. Were it left
+    a source of its own, every series would have to be merged from two.
+    """
+    records = [record for frame in index.sparse for record in sparse_records(raw_payload(frame))]
+    numbers = {one[:3]: number for number, one in index.book.series.items()}
+    layouts = {}
+    for at, block in enumerate(index.blocks):
+        schema = block.schema
+        named = [numbers.get(one[:3]) for one in schema.series]
+        if schema.first_column == 1 and None not in named and not schema.integers.any():
+            layouts[np.array(named, "<u4").tobytes()] = at
+    found: dict[int, list[SparseRecord]] = {}
+    others: list[SparseRecord] = []
+    for record in records if layouts else ():
+        at = layouts.get(record.numbers.tobytes(), -1)
+        (others if at < 0 else found.setdefault(at, [])).append(record)
+    return {at: _as_rows(ones) for at, ones in found.items()}, others if layouts else records
+
+
+def _as_rows(records: list[SparseRecord]) -> NDArray[np.float64]:
+    rows = np.empty((len(records), len(records[0].values) + 2))
+    rows[:, 0] = np.array([one.step for one in records], np.int64).view(np.float64)
+    rows[:, 1:-1] = [one.values for one in records]
+    rows[:, -1] = np.array([one.time for one in records], np.int64).view(np.float64)
+    return rows
+
+
 class SparseColumns:
     """The numbers of a stream whose key sets don't recur, sorted by series, then as they were written."""
 
-    def __init__(self, index: StreamIndex) -> None:
-        records = [record for frame in index.sparse for record in sparse_records(raw_payload(frame))]
+    def __init__(self, index: StreamIndex, records: list[SparseRecord]) -> None:
         counts = [len(one.numbers) for one in records]
         numbers: NDArray[Any] = np.concatenate([one.numbers for one in records] or _NONE)
         order = np.argsort(numbers, kind="stable")

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns
+from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns, adopted
 from asynclog.readers.directory import facts, run_directory
 from asynclog.readers.scan import Damaged, Progress, ScannedStream, scan_run
 from asynclog.readers.series import Name, Series, matching, one_series, the_one
@@ -140,12 +140,13 @@ class Run:
         """Where each series' numbers are: its points' count, and what makes the column."""
         found: dict[Name, list[tuple[int, Any]]] = {}
         for index in self._indexes:
-            for block in index.blocks:
-                columns = BlockColumns(block)
+            first, others = adopted(index)
+            for position, block in enumerate(index.blocks):
+                columns = BlockColumns(block, first.get(position))
                 for at, one in enumerate(block.schema.series):
-                    found.setdefault(Name(*one[:3]), []).append((block.count, (columns, at)))
-            if index.sparse:
-                sparse = SparseColumns(index)
+                    found.setdefault(Name(*one[:3]), []).append((columns.count, (columns, at)))
+            if others:
+                sparse = SparseColumns(index, others)
                 for series, number, count in sparse.counts():
                     found.setdefault(Name(*series[:3]), []).append((count, (sparse, number)))
             single: dict[Name, list[Any]] = {}
