@@ -9,15 +9,17 @@ from typing import Any, Final
 
 from asynclog.shm.packer import nothing
 from asynclog.shm.pool import Pool
-from asynclog.shm.rows import BLOCK_HEADER_BYTES, NEVER, Block, block_bytes, offsets_of
+from asynclog.shm.rows import BLOCK_HEADER_BYTES, NEVER, SMALLEST_BLOCK_BYTES, Block, block_bytes, offsets_of
 from asynclog.shm.slab import SlabState
 from asynclog.state import Context
 from asynclog.wire.layout import ALIGNMENT, padding
-from asynclog.wire.schema import Schema
+from asynclog.wire.schema import Layout
 
 Key = tuple[Any, ...]
 """(owner, …): an owner is a thread, or a row handle."""
 MOST_OPEN: Final = 1024
+OPEN_BYTES: Final = 64 << 20
+"""What open blocks may take together, if all are used equally."""
 
 
 class OpenBlocks:
@@ -35,14 +37,16 @@ class OpenBlocks:
             self._open[key] = block
         return block
 
-    def open(self, key: Key, schema: Schema | None, context: Context, nbytes: int = 0) -> Block:
+    def open(self, key: Key, schema: Layout | None, context: Context, nbytes: int = 0) -> Block:
         """A new block under ``key``, in place of the one there, for rows of a schema or SPARSE records of at least ``nbytes``.
 
         Raises NoRoom, and then changes nothing.
         """
         replaced = self._open.get(key)
         before = 0 if replaced is None else len(replaced.buffer)
-        size = max(block_bytes(0 if schema is None else schema.stride, before), BLOCK_HEADER_BYTES + nbytes)
+        share = max(SMALLEST_BLOCK_BYTES, OPEN_BYTES // (len(self._open) + 1))
+        wanted = block_bytes(0 if schema is None else schema.stride, before, most=share)
+        size = max(wanted, BLOCK_HEADER_BYTES + nbytes)
         slab, start = self._place(size)
         if replaced is not None:
             self.close(replaced)
@@ -93,7 +97,7 @@ class OpenBlocks:
     def rows_beyond(self) -> int:
         """Numbers in rows that were written and are not announced yet."""
         return sum(
-            (one.offset - one.announced) // one.stride * len(one.schema.series)
+            (one.offset - one.announced) // one.stride * len(one.schema.codes)
             for one in self.everyone()
             if one.schema is not None
         )

@@ -2,13 +2,18 @@
 
 What can't be sent at once is kept and sent by ``flush``, except that a doorbell replaces a doorbell that still waits. A send
 error never ends receiving: what the other end had queued before it died is still read.
+
+Any thread may send, and none waits for another: what one of them finds being sent, the sender takes along. (With a lock around
+the system call, which gives up the GIL, the loop waited up to 5 ms for a link thread that had the lock and wanted the GIL.)
 """
 
 import array
 import contextlib
 import os
 import socket
+import threading
 from collections import deque
+from collections.abc import Sequence
 from struct import Struct
 from typing import Final, Protocol
 
@@ -29,11 +34,19 @@ class Channel(Protocol):
 
     def fileno(self) -> int: ...
     def send(self, message: Message, mapping: Mapping | None = None) -> None: ...
+    def send_all(self, messages: Sequence[Message]) -> None:
+        """Several at once: the other end wakes once."""
+        ...
+
     def flush(self) -> bool:
         """Send what waits; True if nothing waits any more."""
         ...
 
-    def receive(self) -> "list[tuple[Message, Mapping | None]]": ...
+    def receive(self, *, once: bool = False) -> "list[tuple[Message, Mapping | None]]":
+        """All that came. once: what one look finds, where a selector says that there is more: every further look would let go
+        of the GIL, and a loop that never sleeps gives it back 5 ms later."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -44,7 +57,8 @@ class SocketChannel:
         sock.setblocking(False)
         self._sock = sock
         self._outbox: deque[tuple[bytes, int | None]] = deque()
-        self._doorbell: Message | None = None
+        self._bells: deque[int] = deque()
+        self._sending = threading.Lock()
         self._inbox = bytearray()
         self._descriptors: deque[int] = deque()
         self._broken = False
@@ -55,13 +69,13 @@ class SocketChannel:
 
     @property
     def waiting(self) -> bool:
-        return bool(self._outbox or self._doorbell)
+        return bool(self._outbox or self._bells)
 
     def send(self, message: Message, mapping: Mapping | None = None) -> None:
         if self._broken:
             return
         if isinstance(message, Doorbell):
-            self._doorbell = message
+            self._bells.append(message.position)
             self.flush()
             return
         data = encode(message)
@@ -70,13 +84,34 @@ class SocketChannel:
         self._outbox.append((_LENGTH.pack(len(data)) + data, fd))
         self.flush()
 
+    def send_all(self, messages: Sequence[Message]) -> None:
+        if not self._broken:
+            packed = map(encode, messages)
+            self._outbox.append((b"".join(part for data in packed for part in (_LENGTH.pack(len(data)), data)), None))
+            self.flush()
+
     def flush(self) -> bool:
-        while not self._broken and (self._outbox or self._doorbell is not None):
-            if not self._outbox:
-                assert self._doorbell is not None
-                data = encode(self._doorbell)
-                self._doorbell = None
-                self._outbox.append((_LENGTH.pack(len(data)) + data, None))
+        # Looked at again after each turn: what came while this thread was sending was left to it.
+        while self.waiting and not self._broken:
+            if not self._sending.acquire(blocking=False):
+                return True
+            try:
+                if not self._send_waiting():
+                    return False
+            finally:
+                self._sending.release()
+        return True
+
+    def _send_waiting(self) -> bool:
+        while not self._broken and self.waiting:
+            if self._bells:
+                # Behind what was told of before it. Of those that wait, the last one says it all.
+                position = max(self._bells.popleft() for _ in range(len(self._bells)))
+                data = encode(Doorbell(position))
+                if not self._outbox:
+                    self._outbox.append((_LENGTH.pack(len(data)) + data, None))
+                else:
+                    self._bells.append(position)
             data, fd = self._outbox[0]
             try:
                 sent = self._send_some(data, fd)
@@ -102,13 +137,13 @@ class SocketChannel:
 
     def _give_up_sending(self) -> None:
         self._broken = True
-        for _, fd in self._outbox:
+        while self._outbox:
+            _, fd = self._outbox.popleft()
             if fd is not None:
                 os.close(fd)
-        self._outbox.clear()
-        self._doorbell = None
+        self._bells.clear()
 
-    def receive(self) -> "list[tuple[Message, Mapping | None]]":
+    def receive(self, *, once: bool = False) -> "list[tuple[Message, Mapping | None]]":
         while not self.closed:
             try:
                 data, ancillary, _, _ = self._sock.recvmsg(_READ_BYTES, socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS))
@@ -127,6 +162,8 @@ class SocketChannel:
                 self.closed = True
                 break
             self._inbox += data
+            if once:
+                break
         return list(self._parsed())
 
     def _parsed(self) -> "list[tuple[Message, Mapping | None]]":
@@ -150,7 +187,8 @@ class SocketChannel:
         return found
 
     def close(self) -> None:
-        self._give_up_sending()
+        with self._sending:
+            self._give_up_sending()
         self.closed = True
         while self._descriptors:
             os.close(self._descriptors.popleft())
@@ -187,13 +225,17 @@ class LocalChannel:
         with contextlib.suppress(BlockingIOError, OSError):
             peer._wake.send(b"\0")
 
+    def send_all(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self.send(message)
+
     def flush(self) -> bool:
         return True
 
-    def receive(self) -> "list[tuple[Message, Mapping | None]]":
+    def receive(self, *, once: bool = False) -> "list[tuple[Message, Mapping | None]]":
         # It may have been closed here meanwhile, by another thread.
         with contextlib.suppress(OSError):
-            while self._wake_here.recv(4096):
+            while self._wake_here.recv(4096) and not once:
                 pass
         # Looked at first: what is said between the two is received next time, before the end.
         gone = self._peer is None or self._peer.closed

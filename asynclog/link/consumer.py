@@ -5,7 +5,6 @@ It only reads shared memory. What it sends is Ack (never announce this to a succ
 overwritten), both gathered over a turn.
 """
 
-import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from functools import partial
@@ -31,7 +30,6 @@ class Consumer:
 
     def __init__(self, channel: Channel, *, position: int = 0, next_seq: int = 0) -> None:
         self.channel = channel
-        self._sending = threading.Lock()
         self.next_seq = next_seq
         self.last_time = 0
         self.ended = False
@@ -140,26 +138,25 @@ class Consumer:
         return max((end for start, end in ranges if block <= start < block + size), default=0)
 
     def send(self, message: Message) -> None:
-        """From any thread: a sink's own tells of its troubles. Two at once would tear each other's bytes apart."""
-        with self._sending:
-            self.channel.send(message)
+        """From any thread: a sink's own tells of its troubles."""
+        self.channel.send(message)
 
     def flush(self) -> bool:
         """Send what waits; True if nothing waits any more."""
-        with self._sending:
-            return self.channel.flush()
+        return self.channel.flush()
 
     def close(self) -> None:
         """Nothing is sent any more; whoever still tries does nothing."""
-        with self._sending:
-            self.channel.close()
+        self.channel.close()
 
     def ack(self) -> None:
-        """Tell how far the log was taken, and which pieces nobody looks at any more."""
+        """Tell how far the log was taken, and which pieces nobody looks at any more: in one go, since each time the writer's
+        link thread wakes costs the loop a switch of the GIL."""
+        messages: list[Message] = []
         position = self._control.position if self._most_acked is None else self._most_acked
         if position > self._acked:
             self._acked = position
-            self.send(Ack(self._acked))
+            messages.append(Ack(self._acked))
         pieces: Counter[tuple[int, int]] = Counter()
         while self._returned:
             ref = self._returned.popleft()
@@ -167,4 +164,6 @@ class Consumer:
             if len(pieces) >= RELEASES_A_MESSAGE:
                 break
         if pieces:
-            self.send(Release([(slab, generation, count) for (slab, generation), count in pieces.items()]))
+            messages.append(Release([(slab, generation, count) for (slab, generation), count in pieces.items()]))
+        if messages:
+            self.channel.send_all(messages)

@@ -41,10 +41,10 @@ from asynclog.shm.slab import Ref, Role, SlabState
 from asynclog.state import Context
 from asynclog.wire.frame import pack_meta
 from asynclog.wire.layout import BLOB_PART_BYTES
-from asynclog.wire.schema import Schema, pack_numbered
+from asynclog.wire.schema import Group, Layout, pack_groups, pack_numbered
 
 _log = logging.getLogger("asynclog")
-RING_BYTES: Final = 1 << 20
+RING_BYTES: Final = 2 << 20
 """Rows announced before the doorbell rings, unless linger or an event is first: a wake-up costs the sender up to 20 µs."""
 
 
@@ -112,15 +112,13 @@ class Producer:
 
     # -- announcing -------------------------------------------------------------------------------------------------
 
-    def define(self, schema: Schema) -> None:
+    def define(self, layout: Layout, groups: list[Group]) -> None:
         """Announce a schema; before its first row."""
-        frame = schema.frame(self.next_seq, 0)
-        self._define(tell.Define(self.next_seq, 0, schema.number, bytes(frame.meta_bytes), bytes(frame.payload)))
+        self._define(tell.Define(self.next_seq, 0, layout.number, layout.meta(), pack_groups(groups)))
 
-    def define_series(self, first: int, phase: str, namespace: str, keys: list[str], reductions: list[str]) -> None:
+    def define_series(self, first: int, group: Group) -> None:
         """Announce series, numbered from ``first`` on; before the first SPARSE record that uses them."""
-        payload = pack_numbered(first, phase, namespace, keys, reductions)
-        self._define(tell.Define(self.next_seq, 0, 0, b"", payload))
+        self._define(tell.Define(self.next_seq, 0, 0, b"", pack_numbered(first, group)))
 
     def _define(self, definition: tell.Define) -> None:
         record = tell.pack(definition)
@@ -136,7 +134,7 @@ class Producer:
         number = 0 if block.schema is None else block.schema.number
         count = (end - start) // block.stride if block.stride else 0
         self._announce(tell.Rows(self.next_seq, last_time, number, count, meta, ref), ref)
-        self.counts.accepted += count * len(block.schema.series) if block.schema is not None else 0
+        self.counts.accepted += count * len(block.schema.codes) if block.schema is not None else 0
         self.next_seq += 1
         self._unrung_bytes += ref.nbytes
 
@@ -162,9 +160,13 @@ class Producer:
             self._unacked.append((position, ref.slab))
 
     def drain(self) -> None:
-        """Announce every row written so far, and ring."""
-        self.blocks.drain()
-        self.ring()
+        """Announce every row written so far, and ring; without the lock. What is sent gives up the GIL, and a loop that never
+        sleeps keeps it for 5 ms then: it must not find the lock taken meanwhile."""
+        with self.lock:
+            self.blocks.drain()
+            bells = self._bells()
+        for channel, position in bells:
+            channel.send(Doorbell(position))
 
     def ring_if_much(self) -> None:
         if self._unrung_bytes >= RING_BYTES:
@@ -172,14 +174,20 @@ class Producer:
 
     def ring(self) -> None:
         """Tell every consumer how far it may read."""
+        for channel, position in self._bells():
+            channel.send(Doorbell(position))
+
+    def _bells(self) -> list[tuple[Channel, int]]:
         self._unrung_bytes = 0
         position = self.control.position
+        bells = []
         for link in self.links.values():
             if link.channel is not None and link.rung < position:
                 link.rung = position
-                link.channel.send(Doorbell(position))
+                bells.append((link.channel, position))
+        return bells
 
-    def open_block(self, key: Key, schema: Schema | None, context: Context, nbytes: int = 0) -> Block:
+    def open_block(self, key: Key, schema: Layout | None, context: Context, nbytes: int = 0) -> Block:
         """A block to pack rows into. Raises NoRoom."""
         block = self.blocks.open(key, schema, context, nbytes)
         if not self.pool.ledger.free_slabs(Role.ROWS) and not self._stocking:

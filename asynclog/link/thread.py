@@ -1,7 +1,8 @@
 """The thread that owns the sockets of the training process: it hears what consumers say, sends what could not be sent at
 once, lets rows linger no longer than they may, and notices when a consumer dies.
 
-It wakes a few times a second, and once for each message: waking it costs the loop a switch of the GIL.
+It wakes a few times a second, and once for each message: waking it costs the loop a switch of the GIL, and so does every
+system call it makes.
 """
 
 import contextlib
@@ -50,20 +51,18 @@ class LinkThread(threading.Thread):
             self._watch()
             left = max(0.0, drained + self._linger - time.monotonic())
             ready = self._selector.select(left)
-            with contextlib.suppress(BlockingIOError):
-                while self._heard.recv(4096):
-                    pass
-            while self._tasks:
-                self._tasks.pop(0)()
             for key, events in ready:
                 if isinstance(key.data, Link):
                     self._serve(key.data, events)
+                else:
+                    self._heard.recv(4096)
+            while self._tasks:
+                self._tasks.pop(0)()
             now = time.monotonic()
             if now - drained >= self._linger:
                 drained = now
                 if self._producer.blocks.dirty:
-                    with self._producer.lock:
-                        self._producer.drain()
+                    self._producer.drain()
         self._selector.close()
         self._heard.close()
         self._waker.close()
@@ -75,7 +74,7 @@ class LinkThread(threading.Thread):
         if events & selectors.EVENT_WRITE:
             with self._producer.lock:
                 channel.flush()
-        messages = channel.receive()
+        messages = channel.receive(once=True)
         with self._producer.lock:
             for message, _ in messages:
                 self._producer.received(link, message)

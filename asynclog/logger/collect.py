@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asynclog.errors import InvalidValue, LoggerClosed, NoRoom, WouldBlock
 from asynclog.flow.reduce import checked
 from asynclog.logger.pending import Further, Logged, Taken
-from asynclog.state import State, plain_context
+from asynclog.state import Context, State, plain_context
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
@@ -31,6 +31,8 @@ class _NoBlock:
 
 
 NO_BLOCK: Final[Any] = _NoBlock()
+_UNUSUAL: Final = (KeyError, TypeError, ValueError, OverflowError, RuntimeError, struct.error)
+_MOST_RECENT: Final = 2048
 
 
 class Collector:
@@ -43,6 +45,7 @@ class Collector:
         self._further = Further()
         self._block: Block = NO_BLOCK
         self._entry_block: Block = NO_BLOCK
+        self._recent: dict[tuple[Context, str | None], Block] = {}
         self._children: tuple[Collector, ...] = ()
 
     # -- numbers ----------------------------------------------------------------------------------------------------
@@ -162,22 +165,42 @@ class Collector:
         pending = self._pending
         self._pending = {}
         block = self._block
-        if len(pending) == block.width:
-            step: Any = state
-            context = BARE
-            if type(state) is State:
-                context, step = state._context, state._step
+        step: Any = state
+        context = BARE
+        if type(state) is State:
+            context, step = state._context, state._step
+        if len(pending) == block.width and context is block.context:
             now = monotonic_ns() + block.since
-            if context is block.context and now < block.due_until and get_ident() == block.owner:
+            if now < block.due_until and get_ident() == block.owner:
                 # Whatever is unusual here (a missing key, a tensor, a full block) is dealt with below, where it is named.
                 try:
                     if block.put(block, pending, step, now):
                         if now >= block.breathe_at:
                             await self._core.breathe(block, now)
                         return
-                except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, struct.error):
+                except _UNUSUAL:
                     pass
+        if block is not NO_BLOCK and self._put_elsewhere(pending, context, step):
+            await self._core.breathe(self._block, self._core.now())
+            return
         await self._write(pending, state)
+
+    def _put_elsewhere(self, pending: dict[str, Any], context: Context, step: Any) -> bool:
+        """Pack a row into another block that was used before: sets of keys often take turns, and phases."""
+        block = self._recent.get((context, next(iter(pending), None)))
+        if block is None or len(pending) != block.width or get_ident() != block.owner:
+            return False
+        now = monotonic_ns() + block.since
+        try:
+            if now >= block.due_until or not block.put(block, pending, step, now):
+                return False
+        except _UNUSUAL:
+            return False
+        self._block = block
+        # As in _settle_block.
+        if len(self._further):
+            self._block = NO_BLOCK
+        return True
 
     async def _write(self, pending: dict[str, Any], state: State | int) -> None:
         core = self._core
@@ -239,6 +262,10 @@ class Collector:
         """Let the hot path go on with a block, if this write was of the plain kind it can do."""
         plain = block is not None and not self._children and not taken.values and taken.numbers[0][0] == self._namespace
         self._block = block if plain else NO_BLOCK  # type: ignore[assignment]
+        if plain and block is not None:
+            if len(self._recent) >= _MOST_RECENT:
+                self._recent.clear()
+            self._recent[block.context, next(iter(taken.numbers[0][1]))] = block
         # After the store: another thread logs first and forgets the block then, so one of the two sees the other.
         if len(self._further):
             self._block = NO_BLOCK

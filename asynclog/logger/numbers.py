@@ -5,7 +5,7 @@ by one, so that sets which never recur don't define a schema each.
 """
 
 from collections.abc import Hashable
-from itertools import chain, repeat
+from itertools import chain
 from struct import Struct
 from typing import Any, Final
 
@@ -16,8 +16,10 @@ from asynclog.link.producer import Producer
 from asynclog.shm.packer import EXACT, mapping_packer, tuple_packer
 from asynclog.shm.rows import Block
 from asynclog.state import Context, plain_context
-from asynclog.wire.schema import FLOAT, INTEGER, SPARSE_DUE, SPARSE_ELAPSED, SPARSE_HEAD, Schema, Series, sparse_length
+from asynclog.wire.layout import REDUCTIONS
+from asynclog.wire.schema import FLOAT, INTEGER, SPARSE_DUE, SPARSE_ELAPSED, SPARSE_HEAD, Group, Layout, sparse_length
 
+_LAST: Final = bytes([REDUCTIONS.index("last")])
 _MOST_SETS: Final = 8192
 _PATIENCE: Final = 64
 _TIME: Final = Struct("@q")
@@ -41,7 +43,7 @@ class KeySet:
         self.patience = 0 if by_position else 1
         self.floats = FLOAT * sum(len(keys) for _, keys in shape)
         self.codes: str | None = None
-        self.schemas: dict[tuple[Any, ...], Schema] = {}
+        self.schemas: dict[tuple[Any, ...], Layout] = {}
         self.numbers: bytes | None = None
 
 
@@ -131,13 +133,12 @@ class NumberWriter:
         variant = (codes, due is not None, context.elapsed_s is not None, tuple(context.axes))
         schema = found.schemas.get(variant)
         if schema is None:
-            reductions = self._reductions
-            spaces = [namespace for namespace, keys in found.shape for _ in keys]
-            names = [key for _, keys in found.shape for key in keys]
-            folds = [reductions.get(one, "last") for one in zip(spaces, names)] if reductions else repeat("last")  # noqa: B905
-            series = tuple(map(Series._make, zip(repeat(context.phase), spaces, names, codes, folds)))
-            schema = Schema(self._next_schema, series, due is not None, context.elapsed_s is not None, tuple(context.axes))
-            self._producer.define(schema)
+            schema = Layout(self._next_schema, codes, due is not None, context.elapsed_s is not None, tuple(context.axes))
+            groups, at = [], 0
+            for namespace, keys in found.shape:
+                groups.append(self._group(context.phase, namespace, list(keys), codes[at : at + len(keys)]))
+                at += len(keys)
+            self._producer.define(schema, groups)
             self._next_schema += 1
             found.schemas[variant] = schema
         lasting = context if context.plain else plain_context(context.phase, context.epoch, context.level)
@@ -206,20 +207,23 @@ class NumberWriter:
         numbers: list[int] = []
         for namespace, keys in shape:
             known = self._series.setdefault((phase, namespace), {})
-            found = [*map(known.get, keys)]
-            if None in found:
-                self._number(phase, namespace, known, [key for key in keys if key not in known])
-                found = [*map(known.get, keys)]
-            numbers.extend(found)  # type: ignore[arg-type]
+            fresh = [key for key in keys if key not in known]
+            if fresh:
+                self._number(phase, namespace, known, fresh)
+            numbers.extend(map(known.__getitem__, keys))
         return numbers
 
     def _number(self, phase: str, namespace: str, known: dict[str, int], fresh: list[str]) -> None:
         first = self._series_count
         self._series_count += len(fresh)
         known.update(zip(fresh, range(first, self._series_count), strict=True))
-        reductions = self._reductions
-        folds = [reductions.get((namespace, key), "last") for key in fresh] if reductions else ["last"] * len(fresh)
-        self._producer.define_series(first, phase, namespace, fresh, folds)
+        self._producer.define_series(first, self._group(phase, namespace, fresh, FLOAT * len(fresh)))
+
+    def _group(self, phase: str, namespace: str, keys: list[str], codes: str) -> Group:
+        folds = _LAST * len(keys)
+        if self._reductions:
+            folds = bytes(REDUCTIONS.index(self._reductions.get((namespace, key), "last")) for key in keys)
+        return Group(phase, namespace, keys, codes, folds)
 
 
 def _codes(values: list[Any], settled: str | None) -> str:

@@ -5,6 +5,7 @@ time f64 and each further axis f64; then the numbers, f64 or i64 each; last the 
 A SPARSE record, for key sets that don't recur, names its series one by one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import groupby
@@ -42,28 +43,27 @@ _NAMESPACE: Final = attrgetter("phase", "namespace")
 
 
 @dataclass(frozen=True, eq=False)
-class Schema:
-    """The layout of a row. ``number`` is unique per (writer, epoch)."""
+class Layout:
+    """How a row lies in memory, whatever its numbers are called: all that its writer needs, who may have thousands.
+
+    number: unique per (writer, epoch). codes: FLOAT or INTEGER a number.
+    """
 
     number: int
-    series: tuple[Series, ...]
+    codes: str
     due: bool = False
     elapsed: bool = False
     axes: tuple[str, ...] = ()
 
     @cached_property
-    def phase(self) -> str:
-        return self.series[0].phase if self.series else "train"
-
-    @cached_property
     def struct(self) -> Struct:
         """Native byte order and alignment: 1.2 times faster to pack than explicit little-endian, and the same bytes here."""
         prefix = "q" + ("Q" if self.due else "") + ("d" if self.elapsed else "") + "d" * len(self.axes)
-        return _struct(prefix + "".join(map(_CODE, self.series)) + "q")
+        return _struct(f"{prefix}{self.codes}q")
 
     @cached_property
     def stride(self) -> int:
-        return 8 * (2 + self.due + self.elapsed + len(self.axes) + len(self.series))
+        return 8 * (2 + self.due + self.elapsed + len(self.axes) + len(self.codes))
 
     @cached_property
     def first_column(self) -> int:
@@ -73,7 +73,7 @@ class Schema:
     @cached_property
     def integers(self) -> NDArray[np.bool_]:
         """Which columns hold whole numbers."""
-        return np.fromiter((one.code == INTEGER for one in self.series), bool, len(self.series))
+        return np.fromiter((code == INTEGER for code in self.codes), bool, len(self.codes))
 
     def fields(self, payload: Buffer) -> NDArray[np.float64]:
         """Rows as a (rows, fields) float64 matrix, a view; whole-number fields are to be viewed as int64."""
@@ -81,40 +81,75 @@ class Schema:
             raise DamagedFrame(f"{len(payload)} bytes are no rows of {self.stride}")
         return np.frombuffer(payload, "<f8").reshape(-1, self.stride // 8)
 
-    def frame(self, seq: int, time: int) -> Frame:
+    def meta(self) -> bytes:
+        """What its SCHEMA frame says beside the series."""
         meta = {"due": self.due, "elapsed": self.elapsed, "axes": list(self.axes)}
+        return pack_meta({name: value for name, value in meta.items() if value})
+
+
+class Schema(Layout):
+    """A layout and what its numbers are called."""
+
+    def __init__(
+        self, number: int, series: tuple[Series, ...], due: bool = False, elapsed: bool = False, axes: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(number, "".join(map(_CODE, series)), due, elapsed, axes)
+        object.__setattr__(self, "series", series)
+
+    series: tuple[Series, ...]
+
+    @cached_property
+    def phase(self) -> str:
+        return self.series[0].phase if self.series else "train"
+
+    def frame(self, seq: int, time: int) -> Frame:
         return Frame(
             Kind.SCHEMA,
             seq=seq,
             time=time,
             schema=self.number,
             count=len(self.series),
-            meta_bytes=pack_meta({name: value for name, value in meta.items() if value}),
+            meta_bytes=self.meta(),
             payload=pack_series(self.series),
         )
 
 
-def pack_series(series: "tuple[Series, ...] | list[Series]", numbers: "list[int] | None" = None) -> bytes:
-    """Series as msgpack: {"groups": [[phase, namespace, [key…], codes, reductions]…], "ids": u32 little-endian, if sparse}."""
+class Group(NamedTuple):
+    """Series of one phase and namespace. codes: a letter a key; folds: an index into REDUCTIONS a key, as bytes."""
+
+    phase: str
+    namespace: str
+    keys: list[str]
+    codes: str
+    folds: bytes
+
+
+def groups_of(series: Sequence[Series]) -> list[Group]:
+    """Series grouped by phase and namespace, in their order."""
     groups = []
     for (phase, namespace), group in groupby(series, _NAMESPACE):
         members = list(group)
         folds = bytes(map(REDUCTIONS.index, map(_FOLD, members)))
-        groups.append([phase, namespace, [*map(_KEY, members)], "".join(map(_CODE, members)), folds])
+        groups.append(Group(phase, namespace, [*map(_KEY, members)], "".join(map(_CODE, members)), folds))
+    return groups
+
+
+def pack_groups(groups: list[Group], ids: "bytes | None" = None) -> bytes:
+    """Series as msgpack: {"groups": [[phase, namespace, [key…], codes, reductions]…], "ids": u32 little-endian, if sparse}."""
     content: dict[str, Any] = {"groups": groups}
-    if numbers is not None:
-        content["ids"] = np.asarray(numbers, "<u4").tobytes()
+    if ids is not None:
+        content["ids"] = ids
     return msgpack.packb(content, use_bin_type=True, unicode_errors="backslashreplace")  # type: ignore[no-any-return]
 
 
-def pack_numbered(first: int, phase: str, namespace: str, keys: list[str], reductions: list[str]) -> bytes:
-    """The same for float series of one namespace that are numbered one after the other."""
-    folds = bytes(map(REDUCTIONS.index, reductions))
-    content = {
-        "groups": [[phase, namespace, keys, FLOAT * len(keys), folds]],
-        "ids": np.arange(first, first + len(keys), dtype="<u4").tobytes(),
-    }
-    return msgpack.packb(content, use_bin_type=True, unicode_errors="backslashreplace")  # type: ignore[no-any-return]
+def pack_series(series: Sequence[Series], numbers: "list[int] | None" = None) -> bytes:
+    """The same of Series objects."""
+    return pack_groups(groups_of(series), None if numbers is None else np.asarray(numbers, "<u4").tobytes())
+
+
+def pack_numbered(first: int, group: Group) -> bytes:
+    """The same of series that are numbered one after the other."""
+    return pack_groups([group], np.arange(first, first + len(group.keys), dtype="<u4").tobytes())
 
 
 def unpack_series(payload: Buffer) -> "tuple[tuple[Series, ...], list[int] | None]":

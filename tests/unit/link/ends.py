@@ -16,7 +16,7 @@ from asynclog.shm.memory import create_anonymous, create_shared
 from asynclog.shm.slab import Ref
 from asynclog.state import State
 from asynclog.wire.frame import pack_meta
-from asynclog.wire.schema import Schema, Series
+from asynclog.wire.schema import Schema, Series, groups_of
 
 START_NS = 1_700_000_000_000_000_000
 LOSS = Schema(1, (Series("train", "", "loss"), Series("train", "", "lr")))
@@ -67,7 +67,7 @@ class Ends:
     def define(self, schema: Schema) -> None:
         if schema.number not in self.defined:
             self.defined.add(schema.number)
-            self.producer.define(schema)
+            self.producer.define(schema, groups_of(schema.series))
 
     def rows(self, count: int, schema: Schema = LOSS, *, state: State | None = None, key: Any = ("main",)) -> None:
         """Pack rows as the hot path does; nobody is told of them yet. Their first number is their time's last digits."""

@@ -14,7 +14,7 @@ from asynclog.shm.slab import CONTROL_SLAB_BYTES, Role
 from asynclog.state import State
 from asynclog.wire.frame import unpack_meta
 from asynclog.wire.layout import BLOB_PART_BYTES
-from asynclog.wire.schema import Series, unpack_series
+from asynclog.wire.schema import Group, Series, unpack_series
 from tests.unit.link.ends import LOSS, START_NS, WIDE, Ends
 
 
@@ -112,7 +112,7 @@ def test_a_large_event_takes_a_number_for_each_part() -> None:
 
 
 def test_numbered_series_are_defined_without_a_schema(ends: Ends) -> None:
-    ends.producer.define_series(7, "train", "", ["rare", "rarer"], ["last", "mean"])
+    ends.producer.define_series(7, Group("train", "", ["rare", "rarer"], "dd", bytes([0, 1])))
     ends.producer.ring()
     (defined,) = ends.take()
     assert isinstance(defined, Define)

@@ -251,14 +251,15 @@ def test_blocks_describe_themselves() -> None:
 
 
 def test_blocks_grow_with_their_use() -> None:
-    """A whole number of rows each, from 16 to 256 KiB, unless eight rows need more."""
+    """A whole number of rows each, from 8 KiB to 1 MiB, unless eight rows need more, or less is allowed."""
     sizes = [0]
-    for _ in range(5):
+    for _ in range(9):
         sizes.append(block_bytes(STRIDE, sizes[-1]))
         assert (sizes[-1] - BLOCK_HEADER_BYTES) % STRIDE == 0
     assert SMALLEST_BLOCK_BYTES - STRIDE < sizes[1] <= SMALLEST_BLOCK_BYTES
-    assert 3.9 < sizes[2] / sizes[1] < 4.1
-    assert LARGEST_BLOCK_BYTES - STRIDE < sizes[4] == sizes[5] <= LARGEST_BLOCK_BYTES
+    assert 1.9 < sizes[2] / sizes[1] < 2.1
+    assert LARGEST_BLOCK_BYTES - STRIDE < sizes[8] == sizes[9] <= LARGEST_BLOCK_BYTES
+    assert block_bytes(STRIDE, sizes[9], most=64 << 10) <= 64 << 10
     assert block_bytes(1 << 20, 0) == BLOCK_HEADER_BYTES + 8 * (1 << 20)
     assert block_bytes(0, 0) == SMALLEST_BLOCK_BYTES
     assert block_bytes(0, 1 << 20) == LARGEST_BLOCK_BYTES
