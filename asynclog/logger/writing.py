@@ -8,7 +8,7 @@ committed the row and the control records, under the lock, with no await between
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from asynclog.logger.pending import Logged, Taken
 from asynclog.shm.rows import Block
 from asynclog.shm.slab import Ref, Role
 from asynclog.state import State
-from asynclog.values import Text, Value
+from asynclog.values import Array, Text, Value
 from asynclog.wire.event import ArraySpec, event_meta, payload_offsets, split
 from asynclog.wire.frame import pack_meta
 
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from asynclog.logger.core import Core
 
 CHEAP: Final = frozenset({"string", "config"})
-INLINE_COPY_BYTES: Final = 1 << 20
-"""Arrays up to this are copied on the loop (0.1 ms); a thread's round trip costs as much."""
+PIECE_BYTES: Final = 1 << 20
+"""What is copied on the loop at a time (0.2 ms); it turns between two pieces."""
+MOST_COPIED_HERE_BYTES: Final = 8 << 20
+"""Larger arrays are copied by a thread. Smaller ones lose more by it: on two cores it competes with the loop for a core, and
+with each copy for the GIL."""
 
 
 class Snapshot(NamedTuple):
@@ -277,7 +280,7 @@ class Writing:
         while len(self._refs) < len(self._snapshots):
             snapshot = self._snapshots[len(self._refs)]
             try:
-                if self._must_make_memory(snapshot):
+                if self._must_make_memory(snapshot) and not await core.comes_free(snapshot.nbytes):
                     self._refs.append(await _uncancelled(core.copier().submit(self._allocate_slowly, snapshot), self._late))
                 else:
                     self._refs.append(self._allocate(snapshot))
@@ -287,12 +290,19 @@ class Writing:
                 await core.room()
 
     async def _copy(self) -> None:
+        copied = 0
         for snapshot, ref in zip(self._snapshots, self._refs, strict=True):
-            if snapshot.nbytes > INLINE_COPY_BYTES:
+            if snapshot.nbytes > MOST_COPIED_HERE_BYTES:
                 job = self._core.copier().submit(self._fill, snapshot, ref)
                 await _uncancelled(job, lambda _: None)
-            else:
-                self._fill(snapshot, ref)
+            elif ref is not None:
+                for target, source in self._places(snapshot, ref):
+                    for to, part in pieces(target, source):
+                        if copied + to.nbytes > PIECE_BYTES:
+                            await asyncio.sleep(0)
+                            copied = 0
+                        np.copyto(to, part)
+                        copied += to.nbytes
 
     def _late(self, ref: Ref | None) -> None:
         """An allocation that finished after the write was cancelled."""
@@ -301,12 +311,14 @@ class Writing:
                 self._core.producer.pool.abandon(ref)
 
     def _fill(self, snapshot: Snapshot, ref: Ref | None) -> None:
-        if ref is None:
-            return
+        if ref is not None:
+            for target, source in self._places(snapshot, ref):
+                np.copyto(target, source)
+
+    def _places(self, snapshot: Snapshot, ref: Ref) -> "Iterator[tuple[Array, Array]]":
         view = self._core.producer.pool.view(ref)
         for spec, source, at in zip(snapshot.specs, snapshot.arrays, payload_offsets(snapshot.specs), strict=False):
-            target = np.frombuffer(view, np.dtype(spec.dtype), source.size, at).reshape(source.shape)
-            np.copyto(target, source)
+            yield np.frombuffer(view, np.dtype(spec.dtype), source.size, at).reshape(source.shape), source
 
     def _give_back(self) -> None:
         with self._core.producer.lock:
@@ -384,6 +396,16 @@ class Writing:
                 arrays=snapshot.specs,
             )
         )
+
+
+def pieces(target: Array, source: Array) -> "Iterator[tuple[Array, Array]]":
+    """Both in pieces of PIECE_BYTES; whole, where they are small or the source has gaps."""
+    if target.nbytes <= PIECE_BYTES or not source.flags.c_contiguous:
+        yield target, source
+        return
+    to, flat, step = target.reshape(-1), source.reshape(-1), PIECE_BYTES // target.itemsize
+    for at in range(0, target.size, step):
+        yield to[at : at + step], flat[at : at + step]
 
 
 def _from_device(tensor: Any) -> Any:

@@ -56,7 +56,8 @@ def counted(data: NDArray[Any], bins: int = BINS) -> Counted:
         for start in range(0, flat.size, _CHUNK):
             part = flat[start : start + _CHUNK]
             centred = part.astype(np.float64) - mean
-            total += float(centred @ centred)
+            # Not a dot product: BLAS would take a second core for it, and keep it spinning. That core is the loop's.
+            total += float(np.square(centred, out=centred).sum())
             places = ((part - flat.dtype.type(bottom)) * flat.dtype.type(scale)).astype(np.int32)
             np.clip(places, 0, bins - 1, out=places)
             counts += np.bincount(places, minlength=bins)

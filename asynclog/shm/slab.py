@@ -80,6 +80,10 @@ class Ledger:
         self._consumers: set[int] = set()
         self._next = 1
 
+    def announced_bytes(self) -> int:
+        """In slabs that some consumer has not let go of."""
+        return sum(one.size for one in self.slabs.values() if one.announced)
+
     def fits(self, size: int) -> bool:
         return self.total_bytes + size <= self.quota
 
