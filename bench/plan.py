@@ -62,10 +62,14 @@ class Plan:
             return sample
 
     def alternate(self, repeats: int, *sides: Side) -> list[list[Sample]]:
-        """Sample the sides in turns (A B A B …), `repeats` times; one list a side, in step with the others."""
+        """Sample the sides in turns (A B B A …), `repeats` times; one list a side, in step with the others.
+
+        Each goes first as often as the other: a machine that grows slower or faster meanwhile favours neither.
+        """
         taken: list[list[Sample]] = [[] for _ in sides]
-        for _ in range(repeats):
-            for kept, (side, arguments) in zip(taken, sides, strict=True):
+        for number in range(repeats):
+            order = list(zip(taken, sides, strict=True))
+            for kept, (side, arguments) in order if number % 2 == 0 else reversed(order):
                 kept.append(self.sample(side, **arguments))
         return taken
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TITLE = "W1 scalars"
 STEPS = 300_000
+REPEATS = 15
 
 
 async def mapping(log: "al.MultiLogger", chunk: list[Row], start: int) -> None:
@@ -185,7 +186,7 @@ def closed(sample: Sample) -> float:
 
 def run(plan: Plan) -> Iterator[Figure]:
     """The figures of W1."""
-    steps, repeats = plan.size(STEPS, 30_000), plan.size(7, 2)
+    steps, repeats = plan.size(STEPS, 30_000), plan.size(REPEATS, 2)
     missing: list[float] = []
     for what, form, bar in CALLER_BARS:
         beside, taken = plan.alternate(repeats, (reference.scalars, {"steps": steps}), (ours, {"steps": steps, "form": form}))
@@ -208,7 +209,9 @@ def run(plan: Plan) -> Iterator[Figure]:
         ("without", column(alone, caller)),
         bar=Bar(1.1),
     )
-    slowest, quickest = plan.alternate(repeats, (longest_step, {"steps": 50_000}), (reference.scalars, {"steps": 50_000}))
+    slowest, quickest = plan.alternate(
+        plan.size(7, 2), (longest_step, {"steps": 50_000}), (reference.scalars, {"steps": 50_000})
+    )
     yield middle("longest step call", column(slowest, lambda s: s["max_step_ms"]), "ms")
     yield middle("longest step call, msgpack reference", column(quickest, lambda s: s["max_step_ms"]), "ms")
     yield Figure("scalars not read back, all runs together", sum(missing), "scalars", Bar(0))

@@ -7,6 +7,8 @@ Afterwards everything is read back; a logger that drops values is quick.
 """
 
 import asyncio
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -32,6 +34,7 @@ LOADS = {
     "paced": ("all media at 5 ms a step", 2_000, 300, 3, Bar(2.0)),
 }
 PACED_STEP = Bar(0.15)
+BUSY_S = 50e-6
 
 Log = Callable[[int, dict[str, float], Arrays], Awaitable[None]]
 
@@ -64,6 +67,26 @@ def empty(directory: Path, *, load: str, seconds: float) -> Sample:
         pass
 
     return asyncio.run(loop(load, 0, seconds, silence))
+
+
+def beset(directory: Path, *, load: str, seconds: float) -> Sample:
+    """What the machine itself does: a loop that computes a little each step and logs nothing, beside a busy process.
+
+    A logger with a process of its own keeps a second core busy; where the host gives two busy cores less than two, any
+    loop is late then.
+    """
+
+    async def compute(step: int, values: dict[str, float], arrays: Arrays) -> None:
+        until = perf_counter() + BUSY_S
+        while perf_counter() < until:
+            pass
+
+    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        return asyncio.run(loop(load, 0, seconds, compute))
+    finally:
+        neighbour.kill()
+        neighbour.wait()
 
 
 def inline(directory: Path, *, load: str, steps: int) -> Sample:
@@ -144,6 +167,10 @@ def run(plan: Plan) -> Iterator[Figure]:
         read = f"{sum(sample['events'] for sample in taken)} events and all scalars of {len(taken)} runs looked for"
         yield Figure(f"{words}: not read back", missing, "values", Bar(0), read)
         if load == "flat":
+            control: list[float] = []
+            for sample in taken:
+                control += plan.sample(beset, load=load, seconds=sample["seconds"])["delays"]
+            yield added(f"{words}: added p99.9, two busy cores and no logger", 0.999, control, idle, None)
             beside = [plan.sample(inline, load=load, steps=steps) for _ in range(plan.size(3, 1))]
             delays = [delay for sample in beside for delay in sample["delays"]]
             yield added(f"{words}: added p99.9, msgpack reference with raw bytes", 0.999, delays, idle, None)
