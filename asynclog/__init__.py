@@ -7,11 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asynclog import errors as errors
     from asynclog import sinks as sinks
     from asynclog.engine.settings import Journal as Journal
+    from asynclog.errors import AmbiguousSeries as AmbiguousSeries
     from asynclog.errors import AsynclogError as AsynclogError
+    from asynclog.errors import InvalidConfiguration as InvalidConfiguration
     from asynclog.errors import InvalidValue as InvalidValue
     from asynclog.errors import LoggerClosed as LoggerClosed
+    from asynclog.errors import RecorderError as RecorderError
+    from asynclog.errors import RunError as RunError
+    from asynclog.errors import RunInUse as RunInUse
+    from asynclog.errors import RunNotFound as RunNotFound
+    from asynclog.errors import RunUnwritable as RunUnwritable
+    from asynclog.errors import SeriesNotFound as SeriesNotFound
     from asynclog.errors import SinkError as SinkError
     from asynclog.errors import SinkRejected as SinkRejected
     from asynclog.errors import SinkUnavailable as SinkUnavailable
@@ -19,13 +28,20 @@ if TYPE_CHECKING:
     from asynclog.flow.limit import RateLimit as RateLimit
     from asynclog.flow.route import Route as Route
     from asynclog.logger.multi import MultiLogger as MultiLogger
+    from asynclog.readers import Report as Report
+    from asynclog.readers import Run as Run
+    from asynclog.readers import Series as Series
     from asynclog.readers import follow as follow
     from asynclog.readers import read as read
+    from asynclog.readers import repair as repair
+    from asynclog.readers import verify as verify
     from asynclog.sink import BaseSink as BaseSink
     from asynclog.sink import Batch as Batch
+    from asynclog.sink import Column as Column
     from asynclog.sink import Event as Event
     from asynclog.sink import RunInfo as RunInfo
     from asynclog.sink import Sink as Sink
+    from asynclog.sink import Write as Write
     from asynclog.state import State as State
     from asynclog.values import Audio as Audio
     from asynclog.values import Histogram as Histogram
@@ -39,9 +55,17 @@ __version__ = "0.1.0"
 _HOMES = {
     "asynclog.engine.settings": ("Journal",),
     "asynclog.errors": (
+        "AmbiguousSeries",
         "AsynclogError",
+        "InvalidConfiguration",
         "InvalidValue",
         "LoggerClosed",
+        "RecorderError",
+        "RunError",
+        "RunInUse",
+        "RunNotFound",
+        "RunUnwritable",
+        "SeriesNotFound",
         "SinkError",
         "SinkRejected",
         "SinkUnavailable",
@@ -50,18 +74,19 @@ _HOMES = {
     "asynclog.flow.limit": ("RateLimit",),
     "asynclog.flow.route": ("Route",),
     "asynclog.logger.multi": ("MultiLogger",),
-    "asynclog.readers": ("follow", "read"),
-    "asynclog.sink": ("BaseSink", "Batch", "Event", "RunInfo", "Sink"),
+    "asynclog.readers": ("Report", "Run", "Series", "follow", "read", "repair", "verify"),
+    "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),
     "asynclog.state": ("State",),
     "asynclog.values": ("Audio", "Histogram", "Image", "PointCloud", "Tensor", "Video"),
 }
+_MODULES = ("errors", "sinks")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted([*_HOME_OF, "sinks"])  # noqa: PLE0605
+__all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
-    if name == "sinks":
-        return import_module("asynclog.sinks")
+    if name in _MODULES:
+        return import_module(f"asynclog.{name}")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'asynclog' has no attribute {name!r}")

@@ -4,9 +4,11 @@ A sink only writes. Queues, retries, threads, deadlines, counters and isolation 
 from one task of one thread, one batch at a time, in order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
+from types import coroutine
 from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -40,7 +42,10 @@ class Event(NamedTuple):
 
     @property
     def state(self) -> State:
-        return State(self.step, self.phase, self.epoch, self.elapsed_s, self.level, self.axes)  # type: ignore[arg-type]
+        elapsed = self.elapsed_s
+        if isinstance(elapsed, float) and not isfinite(elapsed):
+            elapsed = None  # a row's eight bytes can say so, a state can't
+        return State(self.step, self.phase, self.epoch, elapsed, self.level, self.axes)  # type: ignore[arg-type]
 
 
 class Column(NamedTuple):
@@ -121,6 +126,15 @@ class Sink(Protocol):
     async def aclose(self) -> None: ...
 
 
+_A_TURN_WRITES: Final = 64  # of ten plain hooks each: a millisecond
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """Let the loop turn once. Not asyncio.sleep(0): what only handles bytes imports this module, and knows no loop."""
+    yield
+
+
 class BaseSink:
     """For sinks that think in kinds: override any ``log_*`` hook, plain or async; the rest is ignored.
 
@@ -134,7 +148,9 @@ class BaseSink:
         """Called once, before anything else."""
 
     async def write(self, batch: Batch, /) -> None:
-        for one in batch.writes():
+        for at, one in enumerate(batch.writes(), 1):
+            if at % _A_TURN_WRITES == 0:
+                await _turn()
             for event in one.events:
                 hook = getattr(self, f"log_{event.kind}", None)
                 if hook is None:

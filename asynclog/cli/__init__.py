@@ -6,10 +6,13 @@ import sys
 def main() -> None:
     """Run the command line; without its packages, say how to get them."""
     try:
-        import rich  # noqa: F401
-        import typer  # noqa: F401
-    except ImportError:
-        sys.exit("asynclog's commands need the packages of an extra: pip install 'asynclog-stream[cli]'")
-    from asynclog.cli.app import app
-
+        try:
+            import rich  # noqa: F401
+            import typer  # noqa: F401
+        except ImportError:
+            sys.exit("asynclog's commands need the packages of an extra: pip install 'asynclog-stream[cli]'")
+        from asynclog.cli.app import app
+    except KeyboardInterrupt:
+        # Loading takes some tenths of a second, in which a hasty Ctrl-C would end in a traceback.
+        sys.exit(130)
     app(prog_name="asynclog")

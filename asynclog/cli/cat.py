@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 import typer
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from asynclog.cli.chart import chart, spark
 from asynclog.cli.picture import drawn
-from asynclog.cli.screen import PHASE_STYLES, STATUS_STYLES, print_json, read_run, safe, screen
+from asynclog.cli.screen import PHASE_STYLES, STATUS_STYLES, WHOLE, print_json, read_run, safe, safe_lines, screen
 from asynclog.cli.words import clock, count, duration, number, size
 from asynclog.errors import SeriesNotFound
 from asynclog.readers import Run, Series
@@ -20,7 +20,10 @@ from asynclog.readers.run import Entry
 from asynclog.readers.series import Name
 from asynclog.sinks.summary import in_brief
 
-_MOST_ROWS = 200
+_MOST_ROWS: Final = 200
+_LONGEST_NAME: Final = 120
+_LONGEST_TEXT: Final = 2000
+_MOST_LINES: Final = 40
 
 
 def cat(
@@ -28,13 +31,14 @@ def cat(
     key: Annotated[str | None, typer.Argument(help="A key, namespace/key, or a pattern of it such as 'train/*'.")] = None,
     phase: Annotated[str | None, typer.Option(help="Only this phase.")] = None,
     last: Annotated[int, typer.Option("-n", "--last", min=1, help="Show so many of a key's events.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Long names, texts and settings whole.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts; always whole.")] = False,
 ) -> None:
     """Show a run: its series with range and shape, its events. With a key: charts, texts and pictures."""
     found = read_run(run)
     entries = [one for one in found.keys() if phase in (None, one.phase)]  # noqa: SIM118 (a Run is no mapping)
     if key is None:
-        _print_json_overview(found, entries) if as_json else _print_overview(found, entries)
+        _print_json_overview(found, entries) if as_json else _print_overview(found, entries, full)
         return
     chosen = [one for one in entries if _matches(one, key)]
     if not chosen:
@@ -42,7 +46,7 @@ def cat(
         found.series(key, phase=phase)
         raise SeriesNotFound(f"nothing matches {key!r}")
     for entry in chosen:
-        (_print_json_entry if as_json else _print_entry)(found, entry, last)
+        _print_json_entry(found, entry, last) if as_json else _print_entry(found, entry, last, full)
 
 
 def _matches(entry: Entry, key: str) -> bool:
@@ -50,24 +54,27 @@ def _matches(entry: Entry, key: str) -> bool:
     return key in (entry.key, path) or fnmatchcase(path, key)
 
 
-def _print_overview(run: Run, entries: list[Entry]) -> None:
+def _print_overview(run: Run, entries: list[Entry], full: bool) -> None:
     screen.print(headline(run))
     for one in run.writers:
         if one.error:
-            screen.print(Text(f"  {safe(one.writer)}: {safe(one.error.strip().splitlines()[-1])}", "red"))
+            screen.print(Text(f"  {safe(one.writer)}: {safe(one.error.strip().rpartition(chr(10))[2])}", "red"))
     if run.config:
-        settings = "  ".join(f"{safe(str(name), 40)}={safe(str(value), 60)}" for name, value in run.config.items())
-        screen.print(Text(safe(settings, 600), "dim"))
+        longest = (WHOLE, WHOLE, WHOLE) if full else (40, 59, 600)
+        settings = "  ".join(
+            f"{safe(str(name), longest[0])}={safe(str(value), longest[1])}" for name, value in run.config.items()
+        )
+        screen.print(Text(safe(settings, longest[2]), "dim"))
     screen.print()
     series = [one for one in entries if one.kind == "scalar"]
     others = [one for one in entries if one.kind != "scalar"]
     if series:
-        screen.print(_series_table(run, series[:_MOST_ROWS]))
+        screen.print(_series_table(run, series if full else series[:_MOST_ROWS], full))
     if others:
         screen.print()
-        screen.print(_events_table(run, others[:_MOST_ROWS]))
+        screen.print(_events_table(run, others if full else others[:_MOST_ROWS], full))
     hidden = max(len(series) - _MOST_ROWS, 0) + max(len(others) - _MOST_ROWS, 0)
-    if hidden:
+    if hidden and not full:
         screen.print(Text(f"… and {hidden:,} more; name some with a pattern", "dim"))
 
 
@@ -88,7 +95,7 @@ def headline(run: Run) -> Text:
     return text
 
 
-def _series_table(run: Run, entries: list[Entry]) -> Table:
+def _series_table(run: Run, entries: list[Entry], full: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("series", overflow="fold", ratio=2, min_width=12)
     table.add_column("phase", no_wrap=True)
@@ -101,7 +108,7 @@ def _series_table(run: Run, entries: list[Entry]) -> Table:
         low, high = _range(one)
         final = number(one.value[-1].item()) if len(one) else "–"
         line = Text(spark(one.value.astype(np.float64)), style)
-        table.add_row(Text(safe(one.name)), Text(safe(one.phase), style), f"{len(one):,}", final, low, high, line)
+        table.add_row(Text(_named(one.name, full)), Text(safe(one.phase, 20), style), f"{len(one):,}", final, low, high, line)
     return table
 
 
@@ -110,26 +117,30 @@ def _range(series: Series) -> tuple[str, str]:
     return (number(finite.min().item()), number(finite.max().item())) if len(finite) else ("–", "–")
 
 
-def _events_table(run: Run, entries: list[Entry]) -> Table:
+def _events_table(run: Run, entries: list[Entry], full: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("event", overflow="fold", ratio=2, min_width=12)
     table.add_column("phase", no_wrap=True)
     table.add_column("count", justify="right", no_wrap=True)
     table.add_column("last at step", justify="right", no_wrap=True)
-    table.add_column("last", overflow="ellipsis", no_wrap=True, ratio=3)
+    table.add_column("last", overflow="fold", ratio=3)
     for entry in entries:
         style = PHASE_STYLES.get(entry.phase, "")
         events = list(run.events(entry.kind, entry.key, entry.namespace, entry.phase, last=1))
         step = f"{events[0].step:,}" if events else "–"
         told = in_brief(events[0].kind, events[0].value) if events else "unreadable"
-        name = safe(Name(*entry[1:4]).path)
-        table.add_row(Text(name), Text(safe(entry.phase), style), f"{entry.events:,}", step, Text(safe(told)))
+        name = _named(Name(*entry[1:4]).path, full)
+        table.add_row(Text(name), Text(safe(entry.phase, 20), style), f"{entry.events:,}", step, Text(safe(told, 60)))
     return table
 
 
-def _print_entry(run: Run, entry: Entry, last: int) -> None:
-    name, style = safe(Name(*entry[1:4]).path), PHASE_STYLES.get(entry.phase, "")
-    title = Text.assemble((name, "bold"), "  ", (safe(entry.phase), style))
+def _named(path: str, full: bool) -> str:
+    return safe(path, WHOLE if full else _LONGEST_NAME)
+
+
+def _print_entry(run: Run, entry: Entry, last: int, full: bool) -> None:
+    name, style = _named(Name(*entry[1:4]).path, full), PHASE_STYLES.get(entry.phase, "")
+    title = Text.assemble((name, "bold"), "  ", (safe(entry.phase, 20), style))
     if entry.kind == "scalar":
         one = run.series(entry.key, entry.namespace, entry.phase)
         low, high = _range(one)
@@ -143,21 +154,22 @@ def _print_entry(run: Run, entry: Entry, last: int) -> None:
         screen.print(chart(one.step, one.value.astype(np.float64), width=wide, style=style or "cyan"))
         screen.print()
         return
-    screen.print(title.append(f"  {entry.kind} · {entry.events:,} in all", "dim"))
+    screen.print(title.append(f"  {safe(entry.kind, 20)} · {entry.events:,} in all", "dim"))
     for event in run.events(entry.kind, entry.key, entry.namespace, entry.phase, last=last):
         when = f"  step {event.step:,}  {clock(event.time_ns)}  "
-        screen.print(Text.assemble((when, "dim"), _told(event.value, event.kind)))
+        screen.print(Text.assemble((when, "dim"), _told(event.value, event.kind, full)))
         picture = drawn(event.value, screen)
         if picture is not None:
             screen.print(picture)
     screen.print()
 
 
-def _told(value: Any, kind: str) -> str:
+def _told(value: Any, kind: str, full: bool) -> str:
+    longest = WHOLE if full else _LONGEST_NAME
     if kind == "config" and isinstance(value, dict):
-        return "\n" + "\n".join(f"    {safe(str(name))}: {safe(str(one))}" for name, one in value.items())
+        return "\n" + "\n".join(f"    {safe(str(name), longest)}: {safe(str(one), longest)}" for name, one in value.items())
     if kind == "string":
-        return "\n    ".join(safe(line, 2000) for line in str(value).splitlines())
+        return "\n    ".join(safe_lines(str(value), *((WHOLE, WHOLE) if full else (_LONGEST_TEXT, _MOST_LINES))))
     return safe(in_brief(kind, value))
 
 

@@ -1,8 +1,6 @@
 """``asynclog export``: a run for other programs."""
 
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final, TextIO
 
@@ -11,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from asynclog.cli.ending import ends_well
-from asynclog.cli.screen import errors, read_run
+from asynclog.cli.screen import WHOLE, errors, read_run, safe
+from asynclog.cli.target import STANDARD_OUTPUT, binary_target, refuse, text_target
 from asynclog.cli.words import count, size
 from asynclog.readers import Run
 from asynclog.readers.export import export_csv, export_jsonl, write_parquet
@@ -44,37 +43,31 @@ def jsonl(run: RunPath, to: Target = Path("-"), force: Force = False) -> None:
 @ends_well
 def parquet(run: RunPath, to: Target, force: Force = False) -> None:
     """A row a number or event, series by series. Needs pyarrow."""
+    refuse(to, force)
     found = read_run(run)
-    _refuse(to, force)
-    # The table first, so that a missing package leaves no empty file behind.
     table = found.to_arrow()
-    with ExitStack() as stack:
-        file = sys.stdout.buffer if str(to) == "-" else stack.enter_context(to.open("wb"))
+    with binary_target(to) as file:
         write_parquet(table, file)
-    _told(table.num_rows, to)
+    _told(found, table.num_rows, to)
 
 
 def _text(run: Path, to: Path, force: bool, write: Callable[[Run, TextIO, Callable[[int], None]], int]) -> None:
+    refuse(to, force)
     found = read_run(run)
-    _refuse(to, force)
     bar = Progress(
         TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=errors, transient=True, disable=not errors.is_terminal or str(to) == "-" or len(found) < _WORTH_A_BAR,
+        console=errors, transient=True, disable=not errors.is_terminal or to == STANDARD_OUTPUT or len(found) < _WORTH_A_BAR,
     )  # fmt: skip
-    with ExitStack() as stack:
-        file = sys.stdout if str(to) == "-" else stack.enter_context(to.open("w", encoding="utf-8", newline=""))
-        stack.enter_context(bar)
+    with text_target(to) as file, bar:
         task = bar.add_task("", total=len(found))
         written = write(found, file, lambda done: bar.update(task, completed=done))
-    _told(written, to)
+    _told(found, written, to)
 
 
-def _refuse(to: Path, force: bool) -> None:
-    if str(to) != "-" and to.exists() and not force:
-        raise typer.BadParameter(f"{to} exists; --force replaces it")
-
-
-def _told(written: int, to: Path) -> None:
-    if str(to) != "-":
-        told = f"{count(written, 'event')}, {size(to.stat().st_size)} to {to}"
-        errors.print(Text.assemble(("exported  ", "bold green"), told))
+def _told(run: Run, written: int, to: Path) -> None:
+    if to == STANDARD_OUTPUT:
+        return
+    told = f"{count(written, 'event')}, {size(to.stat().st_size)} to {to}"
+    errors.print(Text.assemble(("exported  ", "bold green"), safe(told, WHOLE)))
+    if run.status == "running":
+        errors.print(Text.assemble(("running   ", "bold cyan"), "the run goes on; this is what it had so far"))

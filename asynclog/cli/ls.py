@@ -12,6 +12,7 @@ from rich.text import Text
 
 from asynclog.cli.screen import STATUS_STYLES, print_json, safe, screen
 from asynclog.cli.words import ago, size
+from asynclog.errors import RunNotFound
 from asynclog.readers.glance import Glance, glance
 
 _DEEPEST: Final = 6
@@ -23,8 +24,8 @@ def ls(
 ) -> None:
     """List the runs below a directory, newest first."""
     if not directory.is_dir():
-        raise typer.BadParameter(f"{directory} is not a directory")
-    seen = [glance(one) for one in runs_below(directory)]
+        raise RunNotFound(f"{directory} is {'not a directory' if directory.exists() else 'not there'}")
+    seen = [_glance(one) for one in runs_below(directory)]
     found = sorted(seen, key=lambda one: (one.last_ns, one.created_ns), reverse=True)
     if as_json:
         for one in found:
@@ -33,6 +34,14 @@ def ls(
         screen.print(_table(found, directory))
     else:
         screen.print(Text(f"no runs below {directory.resolve()}", "dim"))
+
+
+def _glance(run: Path) -> Glance:
+    """One that may not be read is listed as that, beside the others."""
+    try:
+        return glance(run)
+    except OSError:
+        return Glance(run, run.name, "unreadable", 0, 0, None, 0, 0, 0, 0, False)
 
 
 def runs_below(directory: Path, depth: int = 0) -> Iterator[Path]:

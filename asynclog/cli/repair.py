@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from asynclog.cli.screen import reading, screen
+from asynclog.cli.screen import WHOLE, reading, safe, screen
 from asynclog.cli.words import count, size
 from asynclog.readers.repair import repair as repaired
 
@@ -19,7 +19,11 @@ def repair(
     with reading("reading") as progress:
         done = repaired(run, to, progress=progress)
     facts = f"{count(done.segments, 'segment')}, {count(done.frames, 'frame')}, {count(done.events, 'event')}"
-    screen.print(Text.assemble(("repaired  ", "bold green"), f"{facts}, {size(done.size_bytes)} in {done.path}"))
+    screen.print(
+        Text.assemble(("repaired  ", "bold green"), f"{facts}, {size(done.size_bytes)} in {safe(str(done.path), WHOLE)}")
+    )
+    if done.growing:
+        screen.print(Text.assemble(("running   ", "bold cyan"), "the run goes on; the copy ends where it stood, as killed"))
     if done.lost:
         told = f"{count(done.lost, 'record')} could not be read; the copy says so"
         screen.print(Text.assemble(("lost      ", "yellow"), told))

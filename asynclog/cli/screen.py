@@ -4,6 +4,7 @@ Keys and texts are not trusted: an escape sequence in one could retitle the term
 unprintable gets through, and nothing is taken for markup.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -40,19 +41,45 @@ STATUS_STYLES: Final = {
     "killed": "yellow",
     "lost": "magenta",
     "empty": "dim",
+    "unreadable": "red",
 }
 PHASE_STYLES: Final = {"train": "green", "valid": "cyan", "test": "magenta"}
 
 
-def safe(text: str, longest: int = 200) -> str:
-    """The text on one line, without anything that a terminal would obey."""
-    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[: longest + 1])
-    return shown if len(text) <= longest else shown[: longest - 1] + "…"
+WHOLE: Final = sys.maxsize
+_WORTH_A_LENGTH: Final = 60
+
+
+def safe(text: str, longest: int = 120) -> str:
+    """The text on one line, without anything that a terminal would obey; one that is cut says how long it is."""
+    shown = _escaped(text[: longest + 1])
+    if len(text) <= longest:
+        return shown
+    length = f" ({len(text):,} characters)" if longest >= _WORTH_A_LENGTH else ""
+    return f"{shown[: longest - 1]}…{length}"
+
+
+def safe_lines(text: str, longest: int, most_lines: int) -> list[str]:
+    """The text's lines, each as ``safe`` has it; what doesn't fit is left out with a word on how much there is."""
+    whole = len(text) <= longest and text.count("\n") < most_lines
+    lines = [_escaped(line) for line in text[:longest].split("\n")[:most_lines]]
+    if not whole:
+        lines[-1] += "…"
+        lines.append(f"({len(text):,} characters in {text.count(chr(10)) + 1:,} lines; --full shows all)")
+    return lines
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def print_json(value: Any) -> None:
-    """One value as strict JSON on a line of its own, as it is: for other programs, not for the screen."""
-    typer.echo(json_text(value))
+    """One value as strict JSON on a line of its own, whole: for other programs, and harmless to a terminal all the same."""
+    text = json_text(value)
+    if not text.isprintable():
+        # JSON escapes what lies below a space. A terminal obeys more than that, and JSON may escape anything.
+        text = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
+    typer.echo(text)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from asynclog.readers import Run
 _COUNTERS: Final = ("offered", "delivered", "not_due", "filtered", "folded", "dropped", "rejected", "pending")
 _BAD: Final = frozenset({"dropped", "rejected"})
 _MOST_BYTES: Final = 1 << 20
+_NO_LIMIT: Final = 10_000
 
 
 def stats(
@@ -31,10 +32,13 @@ def stats(
         return
     screen.print(headline(found))
     screen.print()
+    if not found.writers:
+        screen.print(Text("nothing has been recorded yet", "dim"))
+        return
     screen.print(_journal(found))
     screen.print()
     if routes:
-        screen.print(_routes(routes))
+        _print_routes(routes)
     else:
         screen.print(Text("no route has delivered yet", "dim"))
 
@@ -58,8 +62,8 @@ def route_counters(run: Path) -> list[dict[str, Any]]:
 
 def _journal(run: Run) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("journal of")
-    for name in ("epoch", "events", "segments", "size", "bytes/event", "missing", "repeats"):
+    table.add_column("writer", overflow="fold")
+    for name in ("epoch", "events", "segments", "size", "B/event", "missing", "repeats"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for one in run.writers:
@@ -72,17 +76,28 @@ def _journal(run: Run) -> Table:
     return table
 
 
-def _routes(routes: list[dict[str, Any]]) -> Table:
+def _print_routes(routes: list[dict[str, Any]]) -> None:
+    """A table under the names of ``log.statistics()``; where the terminal is too narrow for it, a paragraph a route."""
     further = sorted({name for one in routes for name in one} - {*_COUNTERS, "route", "writer", "epoch"})
+    names = (*_COUNTERS, *further)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("route")
-    table.add_column("writer")
-    for name in (*_COUNTERS, *further):
-        table.add_column(safe(name.replace("_", " "), 20), justify="right", no_wrap=True)
+    table.add_column("route", no_wrap=True)
+    table.add_column("writer", no_wrap=True)
+    for name in names:
+        table.add_column(safe(name, 20), justify="right", no_wrap=True)
     for one in routes:
-        cells = [
-            Text(f"{one.get(name, 0):,}", "red" if name in _BAD and one.get(name) else "dim" if not one.get(name) else "")
-            for name in (*_COUNTERS, *further)
-        ]
-        table.add_row(Text(safe(one["route"])), Text(safe(one["writer"])), *cells)
-    return table
+        table.add_row(Text(safe(one["route"])), Text(safe(one["writer"])), *[_counted(one, name) for name in names])
+    if screen.measure(table, options=screen.options.update(max_width=_NO_LIMIT)).maximum <= screen.width:
+        screen.print(table)
+        return
+    for one in routes:
+        line = Text.assemble((safe(one["route"]), "bold"), f"  {safe(one['writer'])}")
+        for name in names:
+            line.append(" · " if name != names[0] else "  ", "dim").append(f"{safe(name, 20)} ", "dim")
+            line.append_text(_counted(one, name))
+        screen.print(line)
+
+
+def _counted(route: dict[str, Any], name: str) -> Text:
+    amount = route.get(name, 0)
+    return Text(f"{amount:,}", "dim" if not amount else "red" if name in _BAD else "")

@@ -71,7 +71,7 @@ def _print_losses(one: StreamReport) -> None:
         which = f"record {span.first:,}" if span.length == 1 else f"records {span.first:,} to {span.last:,}"
         screen.print(Text.assemble(("missing  ", "red"), f"{where}: {which} never came"))
     for gap in one.gaps[:_MOST_SHOWN]:
-        told = f"{where}: {gap.get('events', '?')} event(s), {safe(str(gap.get('reason', '')))}"
+        told = f"{where}: {safe(str(gap.get('events', '?')), 20)} event(s), {safe(str(gap.get('reason', '')))}"
         screen.print(Text.assemble(("lost     ", "yellow"), told, (", as the journal says itself", "dim")))
     if one.torn_bytes:
         told = f"{where}: {one.torn_bytes:,} bytes at the end, which were being written"

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from asynclog.readers.index import COMPRESSED, MALFORMED, RowsBlock, Stored, StreamIndex
 from asynclog.sink import Column
 from asynclog.wire.codec import raw_payload
-from asynclog.wire.frame import Frame
+from asynclog.wire.frame import Buffer, Frame
 from asynclog.wire.schema import INTEGER, Series, SparseRecord, sparse_records
 
 _NARROW: Final = 64
+_SMALL_BYTES: Final = 4 << 10
+_PIECE_BYTES: Final = 64 << 10
 _NONE: Final[list[NDArray[Any]]] = [np.empty(0)]
 
 
@@ -34,8 +36,29 @@ class BlockColumns:
 
     @cached_property
     def _rows(self) -> list[NDArray[np.float64]]:
-        first = [] if self._first is None else [self._first]
-        return first + [rows for frame in self._block.frames if (rows := rows_of(self._block, frame)) is not None]
+        """All rows in pieces. Small frames are joined, since numpy takes a microsecond or two for each piece, however small."""
+        pieces = [] if self._first is None else [self._first]
+        small: list[Buffer] = []
+        size = 0
+        for frame in self._block.frames:
+            length = len(frame.payload)
+            if length < _SMALL_BYTES and not frame.flags & COMPRESSED:
+                small.append(frame.payload)
+                size += length
+                if size < _PIECE_BYTES:
+                    continue
+                rows = None
+            else:
+                rows = rows_of(self._block, frame)
+            if small:
+                pieces.append(self._schema.fields(b"".join(small)))
+                small.clear()
+                size = 0
+            if rows is not None:
+                pieces.append(rows)
+        if small:
+            pieces.append(self._schema.fields(b"".join(small)))
+        return pieces
 
     @cached_property
     def _order(self) -> NDArray[np.intp] | None:
@@ -78,6 +101,9 @@ class BlockColumns:
     def time_ns(self) -> NDArray[np.int64]:
         return self.field(self._schema.stride // 8 - 1).view(np.int64)
 
+    def together(self, _: int) -> None:
+        """All series of a layout share their steps and times."""
+
     def column(self, position: int) -> Column:
         """The numbers of the layout's series at ``position``."""
         value: NDArray[Any] = self.field(self._schema.first_column + position)
@@ -101,6 +127,9 @@ class SingleColumns:
 
     def __init__(self, index: StreamIndex, stored: list[Stored]) -> None:
         self._index, self._stored = index, stored
+
+    def together(self, _: int) -> None:
+        """There is one series only."""
 
     def column(self, _: int = 0) -> Column:
         """All of them; those that are no numbers are left out."""
@@ -169,6 +198,10 @@ class SparseColumns:
             (self._names.get(number, Series("train", "", f"unnamed series {number}")), number, where.stop - where.start)
             for number, where in self._where.items()
         ]
+
+    def together(self, number: int) -> int:
+        """Each series has its own steps and times."""
+        return number
 
     def column(self, number: int) -> Column:
         """The numbers of one series."""

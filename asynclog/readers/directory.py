@@ -9,6 +9,7 @@ import mmap
 import os
 import re
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -83,11 +84,35 @@ def streams(run: Path) -> dict[StreamName, list[SegmentFile]]:
     return {stream: sorted(found[stream], key=lambda one: one.number) for stream in sorted(found)}
 
 
-def is_written(run: Path, writer: str) -> bool:
-    """Whether a live process of this machine holds the writer's lock.
+class Listed(NamedTuple):
+    """The streams of a run, and which of them may still grow."""
 
-    Ask before reading: whoever finds the lock free may then rely on having seen everything that will come. The question
-    takes the shared lock for a moment, so a writer that starts just now must try twice.
+    files: dict[StreamName, list[SegmentFile]]
+    growing: frozenset[StreamName]
+
+
+def listed(run: Path) -> Listed:
+    """The streams, and of each writer the newest if a process holds the writer's lock.
+
+    Locks are asked first, then files are listed, then read: each is complete as of the one before it, so whoever finds a
+    lock free has seen everything that will come. An epoch that begins in between was claimed by somebody: it grows.
+    """
+    before = streams(run)
+    written = {writer for writer in {name.writer for name in before} if is_written(run, writer)}
+    found = streams(run)
+    return Listed(found, growing(before, written, found))
+
+
+def growing(before: Collection[StreamName], written: Collection[str], found: Iterable[StreamName]) -> frozenset[StreamName]:
+    """Of the streams found, in order, those that may grow. before: those there were; written: whose locks were held then."""
+    newest = {name.writer: name for name in found}
+    return frozenset(one for one in newest.values() if one.writer in written or one not in before)
+
+
+def is_written(run: Path, writer: str) -> bool:
+    """Whether a live process of this machine, the writer's or its recorder, holds the writer's lock.
+
+    The question takes the shared lock for a moment, so a writer that starts just now must try twice.
     """
     if sys.platform == "win32":
         return False

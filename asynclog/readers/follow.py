@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, Literal
 
-from asynclog.readers.directory import StreamName, is_written, run_directory, streams
+from asynclog.readers.directory import StreamName, listed, run_directory
 from asynclog.readers.tail import Tail
 from asynclog.sink import Event
 from asynclog.wire.batch import Batch
@@ -68,16 +68,11 @@ class Follower:
             pass
 
     def _records(self) -> list[tuple[StreamName, list[Record]]]:
-        # Locks first, then the files, then what is in them: each is complete as of the one before it.
-        writers = {name.writer for name in streams(self._run)}
-        lives = {writer: is_written(self._run, writer) for writer in writers}
-        found = streams(self._run)
-        newest = {name.writer: name.epoch for name in found}
+        found, growing = listed(self._run)
         new: list[tuple[StreamName, list[Record]]] = []
         for name, files in found.items():
             tail = self._tails.setdefault(name, Tail(name))
             if not tail.ended:
-                grows = lives.get(name.writer, True) and newest[name.writer] == name.epoch
-                new.append((name, tail.look(files, grows=grows)))
+                new.append((name, tail.look(files, grows=name in growing)))
         self.ended = bool(found) and all(self._tails[name].ended for name in found)
         return new

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from asynclog.errors import DamagedFrame
 from asynclog.readers.directory import StreamName
 from asynclog.sink import Event
+from asynclog.state import PHASES
 from asynclog.wire.codec import raw_payload
 from asynclog.wire.event import read_event
 from asynclog.wire.frame import Frame, unpack_meta
@@ -122,6 +123,8 @@ class StreamIndex:
         elif kind == Kind.EVENT:
             meta = unpack_meta(frame.meta_bytes)
             kind_of, phase, namespace, key = (str(meta[name]) for name in ("kind", "phase", "namespace", "key"))
+            if phase not in PHASES:
+                raise DamagedFrame(f"there is no phase {phase!r}")
             self.stored.append(Stored(kind_of, phase, namespace, key, frame))
         elif kind == Kind.BLOB:
             self.parts[frame.seq] = frame

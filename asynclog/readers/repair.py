@@ -6,6 +6,8 @@ nobody takes it for whole.
 
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,7 @@ INDEX_ENTRY: Final = np.dtype([("offset", "<u8"), ("seq", "<u8"), ("time", "<i8"
 
 @dataclass(frozen=True)
 class Repaired:
-    """What was copied. lost: records that the original says it had and that can't be read."""
+    """What was copied. lost: records that the original says it had and that can't be read. growing: it was being written."""
 
     path: Path
     segments: int
@@ -37,13 +39,14 @@ class Repaired:
     events: int
     size_bytes: int
     lost: int
+    growing: bool = False
 
 
 def repair(path: "str | os.PathLike[str]", to: "str | os.PathLike[str]", *, progress: Progress | None = None) -> Repaired:
     """Copy what can be read of a run to a new directory, closed as "killed" where it has no end of its own.
 
-    Raises RunNotFound; RunUnwritable if ``to`` holds something or can't be made. progress: called with (bytes read,
-    bytes in all).
+    The directory takes its name when it is complete: nothing is left of a copy that was interrupted. Raises RunNotFound;
+    RunUnwritable if ``to`` holds something or can't be made. progress: called with (bytes read, bytes in all).
     """
     source, target = run_directory(path), Path(to)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -51,12 +54,18 @@ def repair(path: "str | os.PathLike[str]", to: "str | os.PathLike[str]", *, prog
     if source.resolve() in target.resolve().parents:
         raise RunUnwritable(f"{target} lies inside the run; the original is never written to")
     scanned = scan_run(source, progress)
+    about = facts(source) or {"format": 1, "id": "", "name": source.name}
+    place = target.resolve()
+    draft = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
     try:
-        (target / "streams").mkdir(parents=True, exist_ok=True)
-        (target / "run.json").write_text(json.dumps(facts(source) or {"format": 1, "id": "", "name": source.name}))
-        copies = [_copied(stream, target) for stream in scanned]
+        (draft / "streams").mkdir(parents=True)
+        (draft / "run.json").write_text(json.dumps(about))
+        copies = [_copied(stream, draft) for stream in scanned]
+        draft.rename(place)
     except OSError as error:
-        raise RunUnwritable(f"{target}: {error}") from error
+        raise RunUnwritable(f"{target} can't be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return Repaired(
         target,
         segments=sum(len(one.files) for one in scanned),
@@ -64,6 +73,7 @@ def repair(path: "str | os.PathLike[str]", to: "str | os.PathLike[str]", *, prog
         events=sum(one.index.events for one in copies),
         size_bytes=sum(one.written for one in copies),
         lost=sum(span.length for one in copies for span in one.missing),
+        growing=any(one.grows for one in scanned),
     )
 
 

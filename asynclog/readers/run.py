@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns, adopted
 from asynclog.readers.directory import facts, run_directory
+from asynclog.readers.merge import Merger, Part
 from asynclog.readers.scan import Damaged, Progress, ScannedStream, scan_run
-from asynclog.readers.series import Name, Series, matching, one_series, the_one
+from asynclog.readers.series import Name, Series, matching, the_one
 from asynclog.readers.timeline import timeline
 from asynclog.sink import Event
 
@@ -82,6 +83,7 @@ class Run:
         self.path = path
         self._streams = scanned
         self._indexes = [one.index for one in scanned]
+        self._merger = Merger()
 
     @cached_property
     def info(self) -> Facts:
@@ -136,31 +138,31 @@ class Run:
         return sum(one.events for one in self._indexes)
 
     @cached_property
-    def _sources(self) -> dict[Name, list[tuple[int, Any]]]:
-        """Where each series' numbers are: its points' count, and what makes the column."""
-        found: dict[Name, list[tuple[int, Any]]] = {}
+    def _sources(self) -> dict[Name, list[Part]]:
+        """Where each series' numbers are."""
+        found: dict[Name, list[Part]] = {}
         for index in self._indexes:
             first, others = adopted(index)
             for position, block in enumerate(index.blocks):
                 columns = BlockColumns(block, first.get(position))
                 for at, one in enumerate(block.schema.series):
-                    found.setdefault(Name(*one[:3]), []).append((columns.count, (columns, at)))
+                    found.setdefault(Name(*one[:3]), []).append(Part(columns.count, columns, at))
             if others:
                 sparse = SparseColumns(index, others)
                 for series, number, count in sparse.counts():
-                    found.setdefault(Name(*series[:3]), []).append((count, (sparse, number)))
+                    found.setdefault(Name(*series[:3]), []).append(Part(count, sparse, number))
             single: dict[Name, list[Any]] = {}
             for stored in index.stored:
                 if stored.kind == "scalar":
                     single.setdefault(Name(*stored[1:4]), []).append(stored)
             for name, events in single.items():
-                found.setdefault(name, []).append((len(events), (SingleColumns(index, events), 0)))
+                found.setdefault(name, []).append(Part(len(events), SingleColumns(index, events), 0))
         return found
 
     def keys(self) -> list[Entry]:
         """All that the run has under a name, with counts: numbers first, then by kind and name."""
         counts: dict[tuple[str, Name], int] = {
-            ("scalar", name): sum(count for count, _ in sources) for name, sources in self._sources.items()
+            ("scalar", name): sum(part.points for part in parts) for name, parts in self._sources.items()
         }
         for index in self._indexes:
             for stored in index.stored:
@@ -176,13 +178,13 @@ class Run:
         Raises AmbiguousSeries, listing them, if several match; SeriesNotFound, with near names, if none does.
         """
         name = the_one(self._sources, key, namespace, phase)
-        return one_series(name, [columns.column(at) for _, (columns, at) in self._sources[name]])
+        return self._merger.series(name, self._sources[name])
 
     def all_series(self, phase: str | None = None) -> Iterator[Series]:
         """Every series, one after the other."""
-        for name, sources in sorted(self._sources.items()):
+        for name, parts in sorted(self._sources.items()):
             if phase is None or name.phase == phase:
-                yield one_series(name, [columns.column(at) for _, (columns, at) in sources])
+                yield self._merger.series(name, parts)
 
     def events(
         self,

@@ -5,19 +5,16 @@ it is told apart from damage: in the newest segment of a stream that ended witho
 normal.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from asynclog.readers.directory import SegmentFile, StreamName, is_written, segment_bytes, streams
+from asynclog.readers.directory import SegmentFile, StreamName, listed, segment_bytes
 from asynclog.readers.index import MALFORMED, StreamIndex
 from asynclog.wire.layout import HEADER_BYTES
 from asynclog.wire.segment import Damage, Scanner
 
-# A recorder says that it lives every ten seconds. One that stops being scheduled for a minute is no use to anybody.
-SILENT_NS: Final = 60 * 10**9
 Progress = Callable[[int, int], None]
 """Called with (bytes read, bytes in all)."""
 
@@ -49,34 +46,28 @@ class Damaged(NamedTuple):
 
 @dataclass
 class ScannedStream:
-    """One stream as it was when it was read. lives: a process held its lock. cut_bytes: length of a normal cut tail."""
+    """One stream as it was when it was read. grows: more may come. cut_bytes: length of a normal cut tail."""
 
     name: StreamName
     files: Sequence[SegmentFile]
-    lives: bool
+    grows: bool
     newest_epoch: bool
     index: StreamIndex
     damage: list[Damaged] = field(default_factory=list)
     cut_bytes: int = 0
     size_bytes: int = 0
-    looked_ns: int = field(default_factory=time.time_ns)
-
-    @property
-    def grows(self) -> bool:
-        """Whether more may come."""
-        return self.lives and self.newest_epoch
 
     @property
     def status(self) -> str:
-        """What the footer says; without one "running" or "lost".
+        """What the footer says; without one "running" while somebody holds the writer's lock, else "lost".
 
-        Lost: nobody holds the writer's lock, or its recorder has long been silent.
+        The lock alone decides: a journal that is young, or whose recorder is about to close it, may have nothing in it
+        whose time would tell.
         """
         footer = self.index.footer
         if footer is not None and footer.get("status") != "open":
             return str(footer.get("status", "finished"))
-        silent = self.looked_ns - self.index.last_ns > SILENT_NS
-        return "running" if self.grows and not silent else "lost"
+        return "running" if self.grows else "lost"
 
     @property
     def error(self) -> str | None:
@@ -87,15 +78,13 @@ class ScannedStream:
 
 def scan_run(run: Path, progress: Progress | None = None) -> list[ScannedStream]:
     """Every stream of a run, by writer, then epoch."""
-    # Locks are asked first: see is_written.
-    lives = {name.writer: is_written(run, name.writer) for name in streams(run)}
-    found = streams(run)
+    found, growing = listed(run)
     newest = {name.writer: name.epoch for name in found}
     sizes = {name: sum(one.path.stat().st_size for one in files) for name, files in found.items()}
     total, done = sum(sizes.values()), 0
     scanned = []
     for name, files in found.items():
-        stream = ScannedStream(name, files, lives.get(name.writer, True), newest[name.writer] == name.epoch, StreamIndex(name))
+        stream = ScannedStream(name, files, name in growing, newest[name.writer] == name.epoch, StreamIndex(name))
         for position, file in enumerate(files):
             last = position == len(files) - 1
             stream.size_bytes += scan_segment(stream, file, growing=last and stream.grows, newest=last)

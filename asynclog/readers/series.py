@@ -1,6 +1,6 @@
 """One line on a chart, as arrays; and how a name finds it, or fails to in a way that helps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asynclog.errors import AmbiguousSeries, SeriesNotFound
-from asynclog.sink import Column
 
 
 class Name(NamedTuple):
@@ -60,19 +59,6 @@ class Series:
     def __repr__(self) -> str:
         last = f", last {self.value[-1]:g} at step {self.step[-1]}" if len(self) else ""
         return f"<Series {self.name} ({self.phase}): {len(self):,} points{last}>"
-
-
-def one_series(name: Name, columns: Sequence[Column]) -> Series:
-    """The series of columns that may overlap in time."""
-    if len(columns) == 1:
-        return Series(*name, *columns[0])
-    step, time, value = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    if not bool((time[1:] >= time[:-1]).all()):
-        order = np.argsort(time, kind="stable")
-        step, time, value = step[order], time[order], value[order]
-    for array in (step, time, value):
-        array.flags.writeable = False
-    return Series(*name, step, time, value)
 
 
 def matching(names: Iterable[Name], key: str, namespace: str | None, phase: str | None) -> list[Name]:

@@ -16,6 +16,7 @@ from asynclog.sink import Event
 from asynclog.wire.codec import raw_payload
 from asynclog.wire.frame import Frame, unpack_meta
 from asynclog.wire.schema import Series, sparse_records
+from asynclog.wire.stream import epoch_and_level
 
 Wanted = Callable[[str, Name], bool]
 _NO_AXES: Final[Mapping[str, float]] = {}
@@ -93,8 +94,7 @@ def _rows_source(block: RowsBlock, frame: Frame, columns: list[tuple[int, Series
 
 def _epoch_and_level(frame: Frame) -> tuple[int, str]:
     try:
-        meta = unpack_meta(frame.meta_bytes)
-        return int(meta.get("epoch", 0)), str(meta.get("level", "batch"))
+        return epoch_and_level(unpack_meta(frame.meta_bytes))
     except MALFORMED:
         return 0, "batch"
 

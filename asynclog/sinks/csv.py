@@ -11,16 +11,17 @@ words. Cells are quoted as RFC 4180 has it; rows end in a line feed alone.
 import asyncio
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 from asynclog.errors import InvalidConfiguration
-from asynclog.sink import Batch, Event, Place, RunInfo, Write
-from asynclog.sinks.growing import GrowingFile, path_in_run
+from asynclog.sink import Batch, Event, RunInfo, Write
+from asynclog.sinks.cells import MOST_NAMES, NameCells, cell, content, further, header, seconds, whole_rows
+from asynclog.sinks.growing import GrowingFile
 from asynclog.sinks.naming import flat_name, without_collisions
 from asynclog.sinks.strict_json import json_text
-from asynclog.sinks.summary import in_brief
+from asynclog.sinks.text_file import REPEATS_BYTES, TextFile
 
 Layout = Literal["wide", "long"]
 _STATE: Final = ("step", "phase", "epoch", "time")
@@ -29,11 +30,9 @@ _LONG: Final = (*_STATE, "namespace", "key", "kind", "value", "level", "elapsed_
 _MOST_COLUMNS: Final = 16_384
 _MORE: Final = "(more)"
 _TURN_ROWS: Final = 500
-_REPEATS_BYTES: Final = 4 << 20
-_MOST_NAMES: Final = 1 << 16
 
 
-class CSV:
+class CSV(TextFile):
     """A table at ``path`` (relative: in the run's directory; rank n: ``<stem>.rank<n><suffix>``).
 
     layout: "wide" or "long". A key that the wide table has no column for yet gets one: the file is written anew beside
@@ -47,27 +46,23 @@ class CSV:
     Raises InvalidConfiguration for another layout, and on opening if a resumed run finds a table that isn't its own.
     """
 
-    default_place: ClassVar[Place] = "recorder"
-
     def __init__(self, path: str | Path, *, layout: Layout = "wide") -> None:
         if layout not in ("wide", "long"):
             raise InvalidConfiguration(f"a CSV's layout is 'wide' or 'long', not {layout!r}")
-        self.path = Path(path)
+        super().__init__(path)
         self.layout = layout
         self._columns = {name: at for at, name in enumerate(_STATE if layout == "wide" else _LONG)}
         self._places: dict[tuple[Any, ...], int] = {}
-        self._cells = _NameCells()
+        self._cells = NameCells()
         self._width = 0
         """Columns of the file as it lies on disk."""
-        self._repeats: frozenset[bytes] = frozenset()
-        self._file: GrowingFile | None = None
 
     async def open(self, run: RunInfo) -> None:
-        self._file = GrowingFile(path_in_run(self.path, run))
-        await self._file.open(self._survey if run.resumed else None)
-        if not self._file.accepted:
-            await self._file.append(_row(self._columns))
-            self._file.accept()
+        await super().open(run)
+        file = self._opened
+        if not file.accepted:
+            await file.append(header(self._columns))
+            file.accept()
             self._width = len(self._columns)
 
     async def write(self, batch: Batch, /) -> None:
@@ -86,24 +81,12 @@ class CSV:
             await file.append(self._encoded(rows[start : start + _TURN_ROWS]))
         file.accept()
 
-    async def flush(self) -> None:
-        await self._opened.flush()
-
-    async def aclose(self) -> None:
-        if self._file is not None:
-            await self._file.aclose()
-
-    @property
-    def _opened(self) -> GrowingFile:
-        assert self._file is not None, "open() comes first"
-        return self._file
-
     def _wide_rows(self, write: Write) -> Iterator[str]:
         state = write.state
         cells = ["" for _ in self._columns]
-        cells[:4] = str(state.step), state.phase, str(state.epoch), _time(write.time_ns)
-        further = _further(write)
-        if not further:
+        cells[:4] = str(state.step), state.phase, str(state.epoch), seconds(write.time_ns)
+        beyond = further(write)
+        if not beyond:
             places = self._places
             # Nine writes of ten hold numbers and nothing else, and this loop is what they cost.
             for event in write.events:
@@ -116,7 +99,7 @@ class CSV:
             else:
                 yield ",".join(cells)
                 return
-        for group in without_collisions([*further, *write.events]):
+        for group in without_collisions([*beyond, *write.events]):
             yield self._mixed_row(cells[:4], group)
 
     def _mixed_row(self, head: list[str], events: list[Event]) -> str:
@@ -125,11 +108,11 @@ class CSV:
         crowded: dict[str, Any] = {}
         for at, event in places:
             if at is None:
-                crowded[flat_name(event.namespace, event.key)] = _content(event)
+                crowded[flat_name(event.namespace, event.key)] = content(event)
             else:
-                row[at] = _cell(_content(event))
+                row[at] = cell(content(event))
         if crowded:
-            row[self._columns[_MORE]] = _cell(json_text(crowded))
+            row[self._columns[_MORE]] = cell(json_text(crowded))
         return ",".join(row)
 
     def _place(self, event: Event) -> int | None:
@@ -146,31 +129,31 @@ class CSV:
                 self._columns.setdefault(_MORE, len(self._columns))
                 return None
             at = self._columns[name] = len(self._columns)
-        if len(self._places) >= _MOST_NAMES:
+        if len(self._places) >= MOST_NAMES:
             self._places.clear()
         self._places[event[2:4]] = at
         return at
 
     def _long_rows(self, write: Write) -> Iterator[str]:
         state = write.state
-        head = f"{state.step},{state.phase},{state.epoch},{_time(write.time_ns)}"
+        head = f"{state.step},{state.phase},{state.epoch},{seconds(write.time_ns)}"
         elapsed = "" if state.elapsed_s is None else repr(state.elapsed_s)
-        axes = _cell(json_text(state.axes)) if state.axes else ""
+        axes = cell(json_text(state.axes)) if state.axes else ""
         tail = f"{state.level},{elapsed},{axes}"
         for event in write.events:
             names = self._cells[event[2:4]]
             if event[0] == "scalar":
                 yield f"{head},{names},scalar,{event[8]!r},{tail}"
             else:
-                yield f"{head},{names},{event.kind},{_cell(_content(event))},{tail}"
+                yield f"{head},{names},{event.kind},{cell(content(event))},{tail}"
 
     async def _widen(self, file: GrowingFile) -> None:
-        header, missing = _row(self._columns), b"," * (len(self._columns) - self._width)
+        first, missing = header(self._columns), b"," * (len(self._columns) - self._width)
 
         def widened(old: BinaryIO, new: BinaryIO) -> None:
             rows = whole_rows(old)
             next(rows)
-            new.write(header)
+            new.write(first)
             new.writelines(row[:-1] + missing + b"\n" for row in rows)
 
         await file.rewrite(widened)
@@ -180,90 +163,34 @@ class CSV:
         # A row that was made before the batch's last new column lacks a comma for each that came after it.
         width = len(self._columns)
         whole = [f"{row}{',' * (width - columns)}\n" if columns < width else f"{row}\n" for row, columns in rows]
-        if self._repeats:
-            whole = [row for row in whole if row.rstrip(",\n").encode() not in self._repeats]
-        return "".join(whole).encode()
+        return self._once([row.encode() for row in whole]) if self._repeats else "".join(whole).encode()
+
+    @staticmethod
+    def _identity(record: bytes) -> bytes:
+        # Without its empty cells at the end: the table may have been narrower, or may become wider.
+        return record.rstrip(b",\n")
 
     def _survey(self, old: BinaryIO) -> int:
         """Where the last whole row of an earlier epoch ends; remembers its columns and its last rows."""
         size = old.seek(0, 2)
         old.seek(0)
         rows = whole_rows(old)
-        header = next(rows, b"")
-        if not header:
+        first = next(rows, b"")
+        if not first:
             return 0
-        names = next(csv.reader(io.StringIO(header.decode(), newline="")))
+        names = next(csv.reader(io.StringIO(first.decode(), newline="")))
         expected = list(self._columns)
         if names[: len(expected)] != expected or (self.layout == "wide" and names == list(_LONG)):
             raise InvalidConfiguration(
                 f"{self.path} is no {self.layout} table of this sink: it begins with {','.join(names[:4])!r}; name another file"
             )
-        end = len(header)
+        end = len(first)
         recent: list[bytes] = []
         for row in rows:
             end += len(row)
-            if end > size - _REPEATS_BYTES:
-                # Without its empty cells at the end: the table may have been narrower, or may become wider.
-                recent.append(row.rstrip(b",\n"))
+            if end > size - REPEATS_BYTES:
+                recent.append(self._identity(row))
         self._repeats = frozenset(recent)
         self._columns = {name: at for at, name in enumerate(names)}
         self._width = len(names)
         return end
-
-
-class _NameCells(dict[tuple[Any, ...], str]):
-    """(namespace, key) → the two cells of the long table."""
-
-    def __missing__(self, name: tuple[str, str]) -> str:
-        if len(self) >= _MOST_NAMES:
-            self.clear()
-        cells = self[name] = f"{_cell(name[0])},{_cell(name[1])}"
-        return cells
-
-
-def whole_rows(file: BinaryIO) -> Iterator[bytes]:
-    """The rows of a table with their ends; a line feed within quotes ends no row, and a cut last row is left out."""
-    parts: list[bytes] = []
-    quotes = 0
-    for line in file:
-        parts.append(line)
-        quotes += line.count(b'"')
-        if quotes % 2 == 0 and line.endswith(b"\n"):
-            yield line if len(parts) == 1 else b"".join(parts)
-            parts.clear()
-
-
-def _row(names: Iterable[str]) -> bytes:
-    return f"{','.join(map(_cell, names))}\n".encode()
-
-
-def _cell(text: str) -> str:
-    if '"' in text or "," in text or "\n" in text or "\r" in text:
-        return '"' + text.replace('"', '""') + '"'
-    return text
-
-
-def _content(event: Event) -> str:
-    if event.kind == "scalar":
-        return repr(event.value)
-    if event.kind == "config":
-        return json_text(event.value)
-    return in_brief(event.kind, event.value)
-
-
-def _time(time_ns: int) -> str:
-    return f"{time_ns // 1_000_000_000}.{time_ns % 1_000_000_000:09d}"
-
-
-def _further(write: Write) -> list[Event]:
-    """What a state has beyond the four first columns, as values among the others."""
-    state = write.state
-    if state.level == "batch" and state.elapsed_s is None and not state.axes:
-        return []
-    first = write.events[0]
-    found = [first._replace(kind="scalar", namespace="", key=name, value=one) for name, one in state.axes.items()]
-    if state.elapsed_s is not None:
-        found.append(first._replace(kind="scalar", namespace="", key="elapsed_s", value=state.elapsed_s))
-    if state.level != "batch":
-        found.append(first._replace(kind="string", namespace="", key="level", value=state.level))
-    return found

@@ -15,40 +15,30 @@ A write that holds one name twice takes a further line with the same step and ti
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Final
+from typing import Any, BinaryIO, Final
 
-from asynclog.sink import Batch, Event, Place, RunInfo, Write
-from asynclog.sinks.growing import GrowingFile, path_in_run
+from asynclog.sink import Batch, Event, Write
 from asynclog.sinks.naming import flat_name, without_collisions
 from asynclog.sinks.strict_json import NOT_FINITE, json_text
 from asynclog.sinks.summary import described
+from asynclog.sinks.text_file import REPEATS_BYTES, TextFile
 
 _SECTIONS: Final = {"scalar": "metrics", "string": "text", "config": "config"}
 # About 4 ms of encoding: how long the sink's loop is held before it writes, and its other tasks get their turn.
 _TURN_BYTES: Final = 64 << 10
-# A crash may lose the cursor's last moves, but not megabytes of them.
-_REPEATS_BYTES: Final = 4 << 20
 _MOST_PREFIXES: Final = 1 << 16
 
 
-class JSONLines:
+class JSONLines(TextFile):
     """A line of JSON a write, at ``path`` (relative: in the run's directory; rank n: ``<stem>.rank<n><suffix>``).
 
     A resumed run appends: a line cut short by a crash is removed, and lines that are delivered again, recognised by
     being equal in every digit of their time, are not written twice. A new run replaces the file.
     """
 
-    default_place: ClassVar[Place] = "recorder"
-
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._file: GrowingFile | None = None
+        super().__init__(path)
         self._prefixes = _Prefixes()
-        self._repeats: frozenset[bytes] = frozenset()
-
-    async def open(self, run: RunInfo) -> None:
-        self._file = GrowingFile(path_in_run(self.path, run))
-        await self._file.open(self._survey if run.resumed else None)
 
     async def write(self, batch: Batch, /) -> None:
         file = self._opened
@@ -66,21 +56,8 @@ class JSONLines:
         await file.append(self._encoded(lines))
         file.accept()
 
-    async def flush(self) -> None:
-        await self._opened.flush()
-
-    async def aclose(self) -> None:
-        if self._file is not None:
-            await self._file.aclose()
-
-    @property
-    def _opened(self) -> GrowingFile:
-        assert self._file is not None, "open() comes first"
-        return self._file
-
     def _survey(self, old: BinaryIO) -> int:
-        """Where the last whole line of an earlier epoch ends; remembers the lines before it."""
-        size, window, end, start = old.seek(0, 2), _REPEATS_BYTES, 0, 1
+        size, window, end, start = old.seek(0, 2), REPEATS_BYTES, 0, 1
         tail = b""
         while not end and start:
             start = max(0, size - window)
@@ -92,10 +69,8 @@ class JSONLines:
         return start + end
 
     def _encoded(self, lines: list[str]) -> bytes:
-        if not self._repeats:
-            return "".join(lines).encode()
-        encoded = "".join(lines).encode().splitlines(keepends=True)
-        return b"".join(line for line in encoded if line not in self._repeats)
+        encoded = "".join(lines).encode()
+        return self._once(encoded.splitlines(keepends=True)) if self._repeats else encoded
 
     def _line(self, write: Write) -> str:
         """The write as a line; as several where one can't hold it."""

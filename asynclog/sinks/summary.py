@@ -41,11 +41,11 @@ def in_brief(kind: str, value: Any) -> str:
     match value:
         case Histogram():
             return f"histogram of {value.count}: {value.mean:.4g} ± {value.std:.4g} in [{value.low:.4g}, {value.high:.4g}]"
-        case Audio():
+        case Audio() if main.ndim and value.sample_rate > 0:
             return f"audio {main.shape[-1] / value.sample_rate:.3g} s at {value.sample_rate} Hz"
-        case Video():
+        case Video() if main.ndim:
             return f"video of {len(main)} frames {_shape(main.shape[1:])} at {value.fps:g} fps"
-        case PointCloud():
+        case PointCloud() if main.ndim:
             return f"{len(main)} points"
     return f"{kind} {_shape(main.shape)} {main.dtype}"
 

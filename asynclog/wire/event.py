@@ -5,6 +5,7 @@ that are too long for meta travel as an array of UTF-8 or msgpack bytes.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from operator import index
 from typing import Any, Final, NamedTuple
 
@@ -124,7 +125,7 @@ def read_event(frame: Frame, payload: "memoryview | None" = None) -> Event:
             params = msgpack.unpackb(arrays.pop(_PACKED).tobytes(), raw=False, strict_map_key=False, max_ext_len=0)
         kind = str(meta["kind"])
         value = _value(kind, params, arrays)
-        return Event(
+        event = Event(
             kind,
             str(meta["phase"]),
             str(meta["namespace"]),
@@ -137,6 +138,9 @@ def read_event(frame: Frame, payload: "memoryview | None" = None) -> Event:
             str(meta.get("level", "batch")),
             meta.get("elapsed"),
         )
+        # Sinks are given states: a phase that isn't one, or an axis that is no number, must not wait until they are.
+        _ = event.state
+        return event
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise DamagedFrame(f"not an event: {error!r}") from error
 
@@ -166,7 +170,22 @@ def _value(kind: str, params: Mapping[str, Any], arrays: Mapping[str, Array]) ->
     known = KINDS.get(kind)
     if known is None:
         return {**params, **arrays}  # a kind of a later version is given as its parts
-    return known.from_parts(params, arrays)
+    return _fitting(known.from_parts(params, arrays))
+
+
+def _fitting(value: Value) -> Value:
+    """The value, if its fields are of their types: dataclasses don't look, and sinks rely on it. Raises TypeError."""
+    for one in fields(value):
+        expected, found = one.type, getattr(value, one.name)
+        if expected is float:
+            expected = float | int
+        elif expected == Array:
+            expected = np.ndarray
+        elif expected == Array | None:
+            expected = np.ndarray | None
+        if not isinstance(found, expected):  # type: ignore[arg-type]
+            raise TypeError(f"{one.name} is a {type(found).__name__}")
+    return value
 
 
 def due_mask(frame: Frame) -> int:

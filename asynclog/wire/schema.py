@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asynclog.errors import DamagedFrame
+from asynclog.state import PHASES
 from asynclog.wire.frame import Buffer, Frame, pack_meta
 from asynclog.wire.layout import REDUCTIONS, Kind
 
@@ -182,6 +183,8 @@ class SchemaBook:
     def learn(self, frame: Frame) -> None:
         """Take in a SCHEMA frame. Raises DamagedFrame."""
         series, numbers = unpack_series(frame.payload)
+        if any(one.phase not in PHASES for one in series):
+            raise DamagedFrame("series of a phase that isn't one")
         if numbers is not None:
             self.series.update(zip(numbers, series, strict=True))
             return

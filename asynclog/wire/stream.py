@@ -3,11 +3,13 @@
 What it gives back is not yet filtered: due masks are carried along for those who deliver to a route.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from asynclog.errors import DamagedFrame
 from asynclog.sink import Event
+from asynclog.state import LEVELS
 from asynclog.wire.absence import Absence
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.codec import raw_payload
@@ -20,6 +22,14 @@ ALL_ROUTES: Final = -1
 # What meta of a wrong shape raises where it is used: a good checksum only says that this is what was written.
 MALFORMED: Final = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 _LONGEST_LEAP: Final = 1 << 22  # a forged seq must not make everything behind it look like a repeat
+
+
+def epoch_and_level(meta: Mapping[str, Any]) -> tuple[int, str]:
+    """What the meta of numbers says of their states. Raises DamagedFrame, TypeError or OverflowError."""
+    level = str(meta.get("level", "batch"))
+    if level not in LEVELS:
+        raise DamagedFrame(f"there is no level {level!r}")
+    return whole(meta.get("epoch", 0)), level
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ class StreamDecoder:
         if frame.kind == Kind.ROWS:
             schema = self.book.schema_of(frame)
             meta = frame.meta
-            rows = Rows(schema, raw_payload(frame), whole(meta.get("epoch", 0)), str(meta.get("level", "batch")))
+            rows = Rows(schema, raw_payload(frame), *epoch_and_level(meta))
             if len(rows.payload) % schema.stride:
                 raise DamagedFrame(f"{len(rows.payload)} bytes are no rows of {schema.stride}")
             return Record(frame, rows, None, len(rows) * len(schema.series))
@@ -132,7 +142,7 @@ class StreamDecoder:
 
     def _sparse(self, frame: Frame) -> Record:
         meta = frame.meta
-        epoch, level = whole(meta.get("epoch", 0)), str(meta.get("level", "batch"))
+        epoch, level = epoch_and_level(meta)
         known = self.book.series
         events: list[Event] = []
         masks: list[int] = []

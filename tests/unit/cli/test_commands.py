@@ -1,16 +1,12 @@
-"""What each command shows, what it gives to scripts, and how it ends."""
+"""What each command shows, and what it gives to scripts."""
 
-import fcntl
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from asynclog.wire.schema import Series
+from asynclog.cli.screen import screen
 from tests.runfiles import StreamWriter, flip, make_run
 from tests.unit.cli.conftest import Invoke
 
@@ -58,15 +54,6 @@ def test_cat_draws_a_key_as_a_chart(asynclog: Invoke, run: Path) -> None:
         assert "accuracy" not in shown
 
 
-def test_nothing_from_a_run_reaches_the_terminal_as_a_command(asynclog: Invoke, run: Path) -> None:
-    """A text that would retitle the window is shown for what it is."""
-    for words in (("cat", run), ("cat", run, "note"), ("tail", run)):
-        shown = asynclog(*words).stdout
-        assert "\x1b]" not in shown
-        assert "\x07" not in shown
-        assert r"\x1b]0;owned\x07hello" in shown
-
-
 def test_cat_gives_scripts_every_point(asynclog: Invoke, run: Path) -> None:
     """As JSON, under the names that the library uses."""
     found = json.loads(asynclog("cat", run, "accuracy", "--json").stdout)
@@ -80,14 +67,6 @@ def test_a_key_that_is_not_there_ends_with_near_names(asynclog: Invoke, run: Pat
     shown = asynclog("cat", run, "acuracy")
     assert shown.exit_code == 2
     assert "near it: accuracy (train)" in shown.stderr
-
-
-def test_a_path_without_a_run_ends_with_a_line_not_a_traceback(asynclog: Invoke, tmp_path: Path) -> None:
-    """Whatever the command."""
-    for command in ("cat", "tail", "verify", "stats"):
-        shown = asynclog(command, tmp_path / "nowhere")
-        assert shown.exit_code == 2
-        assert shown.stderr.startswith("error: there is no ")
 
 
 def test_tail_shows_the_last_writes_a_line_each(asynclog: Invoke, run: Path) -> None:
@@ -174,36 +153,28 @@ def test_stats_shows_what_became_of_events_on_each_route(asynclog: Invoke, run: 
     assert found["journal"][0]["events"] == 25
 
 
-def test_ctrl_c_ends_a_command_with_130_and_no_traceback(run: Path) -> None:
-    """In a process of its own, which follows a run that doesn't end."""
-    writer = StreamWriter(run, "other", epoch=1)
-    writer.rows(writer.schema(Series("train", "", "loss")), [(1.0,)])
-    lock = os.open(writer.directory / "lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    command = [sys.executable, "-m", "asynclog.cli", "tail", str(run), "-f", "--json", "-n", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert json.loads(process.stdout.readline())["key"] == "loss"
-            process.send_signal(signal.SIGINT)
-            _, complaints = process.communicate(timeout=20)
-        finally:
-            process.kill()
-            os.close(lock)
-    assert (process.returncode, complaints) == (130, "")
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_stats_names_every_counter_of_a_route_however_narrow_the_terminal(asynclog: Invoke, run: Path, width: int) -> None:
+    """Under the names by which the page about statistics explains them."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "statistics.md").read_text()
+    rows = page.partition("## `routes`")[2].partition("Always:")[0].splitlines()
+    names = [row.split("`")[1] for row in rows if row.startswith("| `")]
+    counters = [name for name in names if name not in ("state", "error", "place")]
+    assert {"offered", "delivered", "pending"} <= set(counters)
+    (run / "cursors" / "metrics").mkdir(parents=True)
+    saved = {name: 1_234_567_800 + at for at, name in enumerate(counters)}
+    (run / "cursors" / "metrics" / "main.json").write_text(json.dumps({"epoch": 0, "counters": saved}))
+    screen.width = width
+    words = asynclog("stats", run).stdout.split()
+    assert {*counters, *(f"{value:,}" for value in saved.values())} <= set(words)
 
 
-def test_a_reader_that_closes_the_pipe_ends_the_command_quietly(run: Path) -> None:
-    """As `| head` does."""
-    writer = StreamWriter(run, "other")
-    schema = writer.schema(Series("train", "", "loss"))
-    writer.rows(schema, [(float(step),) for step in range(20_000)])
-    command = [sys.executable, "-m", "asynclog.cli", "export", "jsonl", str(run)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr is not None
-        complaints = process.stderr.read()
-        process.wait(timeout=20)
-    assert (process.returncode, complaints) == (0, "")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_ls_lists_a_run_that_can_not_be_read_beside_the_others(asynclog: Invoke, run: Path, tmp_path: Path) -> None:
+    """One run's permissions, or a bad disk, don't hide the rest."""
+    other = StreamWriter(make_run(tmp_path / "runs" / "other"))
+    other.path.chmod(0)
+    shown = asynclog("ls", tmp_path / "runs")
+    assert shown.exit_code == 0
+    listed = {tuple(line.split()[:2]) for line in shown.stdout.splitlines()}
+    assert {("digits", "finished"), ("other", "unreadable")} <= listed

@@ -1,15 +1,22 @@
 """What damage costs, and what it doesn't: the frame that was hit, and nothing else."""
 
+import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from asynclog.errors import RunUnwritable
 from asynclog.readers import read, repair, verify
+from asynclog.readers.directory import streams
 from asynclog.readers.index import Span
-from asynclog.values import Image
+from asynclog.readers.tail import Tail
+from asynclog.sink import BaseSink
+from asynclog.state import State
+from asynclog.values import Audio, Histogram, Image, Value
+from asynclog.wire.batch import Batch
 from asynclog.wire.frame import Frame, pack_meta
 from asynclog.wire.layout import Kind
 from asynclog.wire.schema import Series
@@ -165,6 +172,77 @@ def test_a_well_formed_frame_with_senseless_content_harms_nobody(run: Path, writ
     for series in found.all_series():
         assert len(series) == 0
     verify(run)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"phase": "nonsense"}, {"level": "nonsense"}, {"epoch": 2**64 - 1}, {"axes": {"samples": "many"}}, {"elapsed": "long"}],
+    ids=lambda forged: next(iter(forged)),
+)
+def test_a_state_that_can_not_be_costs_its_own_event_alone(run: Path, writer: StreamWriter, forged: dict[str, Any]) -> None:
+    """Neither a reader nor a follower's sink is stopped by it, and what stands beside it is delivered."""
+    writer.event("note", "before")
+    meta = {"kind": "string", "phase": "train", "namespace": "", "key": "note", "step": 0, "params": {"text": "forged"}}
+    writer.write(Frame(Kind.EVENT, seq=writer.seq, time=writer.time, count=1, meta_bytes=pack_meta(meta | forged)))
+    writer.event("note", "behind")
+    writer.footer()
+    assert [event.value for event in read(run).events()] == ["before", "behind"]
+    assert len(verify(run).damage) == 1
+    assert written_by_a_base_sink(run) == ["before", "behind"]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        Histogram(np.arange(3), "low", 1.0, 6, 0.5, 0.1),  # type: ignore[arg-type]
+        Audio(np.zeros((1, 5)), "fast"),  # type: ignore[arg-type]
+        Audio("silence", 44100),  # type: ignore[arg-type]
+        Image(np.zeros((2, 2)), 7),  # type: ignore[arg-type]
+    ],
+    ids=["histogram", "rate", "data", "caption"],
+)
+def test_a_value_with_fields_of_other_types_is_damage(run: Path, writer: StreamWriter, forged: Value) -> None:
+    """Whoever shows it need not look at each before."""
+    writer.event("note", "before")
+    writer.event("forged", forged)
+    writer.footer()
+    assert [event.key for event in read(run).events()] == ["note"]
+    assert len(verify(run).damage) == 1
+
+
+@pytest.mark.parametrize("level", ["batch", "nonsense"])
+def test_rows_of_a_state_that_can_not_be_keep_their_numbers(run: Path, writer: StreamWriter, level: str) -> None:
+    """Series of a phase that isn't one have made-up names; an endless elapsed time and an unknown level are left out."""
+    forged = Series("nonsense", "", "loss")
+    writer.rows(writer.schema(LOSS, elapsed=True), [(1.0,)], prefix=(float("inf"),))
+    writer.rows(writer.schema(forged, number=2), [(2.0,)])
+    schema = writer.schema(LOSS, number=3)
+    payload = schema.struct.pack(0, 3.0, writer.time + 1)
+    meta = pack_meta({"level": level})
+    writer.write(Frame(Kind.ROWS, seq=writer.seq, time=writer.time + 1, schema=3, count=1, meta_bytes=meta, payload=payload))
+    writer.footer()
+    found = read(run)
+    assert found.series("loss").value.tolist() == [1.0, 3.0]
+    assert found.series("unnamed 2:0").value.tolist() == [2.0]
+    assert [event.state.elapsed_s for event in found.events()] == [None] * 3
+    assert written_by_a_base_sink(run) == ([1.0, 3.0] if level == "batch" else [1.0])
+
+
+def written_by_a_base_sink(run: Path) -> list[Any]:
+    """What a sink that thinks in kinds is given of the whole stream."""
+    seen: list[Any] = []
+
+    class Seeing(BaseSink):
+        def log_scalar(self, key: str, value: float, state: State, namespace: str) -> None:
+            seen.append(value)
+
+        def log_string(self, key: str, value: str, state: State, namespace: str) -> None:
+            seen.append(value)
+
+    name, files = next(iter(streams(run).items()))
+    records = Tail(name).look(files, grows=False)
+    asyncio.run(Seeing().write(Batch([one.part for one in records], writer="main", epoch=0, seq=0)))
+    return seen
 
 
 def test_links_and_pipes_in_place_of_segments_are_not_opened(run: Path, three: StreamWriter) -> None:

@@ -81,6 +81,22 @@ def test_rows_of_one_schema_that_overlap_in_time_are_sorted(run: Path, writer: S
     assert read(run).series("loss").value.tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
+def test_series_of_several_layouts_are_merged_once_and_share_steps_and_times(run: Path, writer: StreamWriter) -> None:
+    """A limited route makes a second layout, with due masks, of every other; whole numbers stay whole."""
+    plain, due = writer.schema(LOSS, SEEN), writer.schema(LOSS, SEEN, number=2, due=True)
+    writer.rows(plain, [(1.0, 1), (3.0, 3)], times=[START_NS + 1, START_NS + 3])
+    writer.rows(due, [(2.0, 2), (4.0, 4)], prefix=(1,), times=[START_NS + 2, START_NS + 4])
+    found = read(run)
+    loss, seen = found.series("loss"), found.series("seen")
+    assert loss.value.tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert seen.value.tolist() == [1, 2, 3, 4]
+    assert seen.value.dtype == np.int64
+    assert np.shares_memory(loss.step, seen.step)
+    assert np.shares_memory(loss.time_ns, seen.time_ns)
+    with pytest.raises(ValueError, match="read-only"):
+        seen.value[0] = 3
+
+
 def test_a_wide_layout_gives_each_column_on_its_own(run: Path, writer: StreamWriter) -> None:
     """A thousand metrics a step: the right one comes back, sorted as the others are."""
     schema = writer.schema(*(Series("train", "", f"m{at}") for at in range(1000)))
