@@ -2,6 +2,8 @@
 
 import asyncio
 import copy
+import ctypes
+import os
 import threading
 import time
 from pathlib import Path
@@ -112,6 +114,52 @@ class Outage:
     async def write(self, batch: Batch, /) -> None:
         if not self.sign.exists():
             raise SinkUnavailable("out of order")
+        with self.target.open("a") as file:
+            file.writelines(f"{event.step}\n" for event in batch)
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Ender:
+    """Ends the process around it at its first event of ``step``, in the way it was told to; ``exits`` or ``segfaults``."""
+
+    default_place: ClassVar[str] = "recorder"
+
+    def __init__(self, way: str, call: str = "write", step: int = 0) -> None:
+        self.way, self.call, self.step = way, call, step
+
+    def _end(self) -> None:
+        if self.way == "exits":
+            os._exit(3)
+        ctypes.string_at(0)
+
+    async def open(self, run: Any) -> None:
+        if self.call == "open":
+            self._end()
+
+    async def write(self, batch: Batch, /) -> None:
+        if self.call == "write" and any(event.step >= self.step for event in batch):
+            self._end()
+        if self.call == "behind":
+            # From a thread of its own, while nobody calls it.
+            threading.Timer(0.3, self._end).start()
+
+    async def aclose(self) -> None:
+        if self.call == "aclose":
+            self._end()
+
+
+class Slow:
+    """Takes its time for each batch, and then appends a line an event to a file."""
+
+    default_place: ClassVar[str] = "recorder"
+
+    def __init__(self, target: Path, seconds: float = 0.05) -> None:
+        self.target, self.seconds = target, seconds
+
+    async def write(self, batch: Batch, /) -> None:
+        await asyncio.sleep(self.seconds)
         with self.target.open("a") as file:
             file.writelines(f"{event.step}\n" for event in batch)
 

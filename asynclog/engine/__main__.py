@@ -1,4 +1,4 @@
-"""The recorder process: ``python -m asynclog.engine SOCKET_FD BOOT_FD WRITER_FD LOCK_FD``, started by engine.launch.
+"""The recorder process: ``python -m asynclog.engine SOCKET_FD BOOT_FD WRITER_FD LOCK_FD HANDS_FD``, started by engine.launch.
 
 It lives in a session of its own and ignores interrupts while the training process lives: Ctrl-C is for the training loop,
 whose end the recorder records.
@@ -14,7 +14,7 @@ import sys
 
 def main(arguments: list[str]) -> None:
     """Serve one training process until it ended or died."""
-    socket_fd, boot_fd, writer_fd, lock_fd = map(int, arguments)
+    socket_fd, boot_fd, writer_fd, lock_fd, hands_fd = map(int, arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if hasattr(os, "SCHED_BATCH"):
@@ -27,13 +27,20 @@ def main(arguments: list[str]) -> None:
     os.close(boot_fd)
     sys.path[:] = paths
 
+    from asynclog.engine.hands import Hands
     from asynclog.engine.loop import EngineLoop
     from asynclog.link.channel import SocketChannel
 
     settings = pickle.loads(payload)  # noqa: S301
     channel = SocketChannel(socket.socket(fileno=socket_fd))
     # The stream's lock goes with the journal: sinks may take their time without keeping the next writer out.
-    loop = EngineLoop(settings, channel, writer_fd=writer_fd, on_closed=lambda: os.close(lock_fd) if lock_fd >= 0 else None)
+    loop = EngineLoop(
+        settings,
+        channel,
+        writer_fd=writer_fd,
+        hands=Hands.inherited(hands_fd, [one.name for one in settings.routes], settings.suspects),
+        on_closed=lambda: os.close(lock_fd) if lock_fd >= 0 else None,
+    )
     loop.run(os.getpid())
     # A sink that hangs in its thread must not keep the process.
     sys.stdout.flush()

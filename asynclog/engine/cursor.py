@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from asynclog.flow.select import Counters
@@ -15,12 +15,15 @@ from asynclog.flow.select import Counters
 
 @dataclass
 class Cursor:
-    """seq: the last one settled. replay_from: the seq from which folds must be rebuilt, at most ``seq + 1``."""
+    """seq: the last one settled. replay_from: the seq from which folds must be rebuilt, at most ``seq + 1``.
+    counters: of what was settled, over all epochs."""
 
     epoch: int
     seq: int = -1
     replay_from: int = 0
     counters: Counters = field(default_factory=Counters)
+    events: int = 0
+    """Of its epoch, in what was settled so far."""
 
     @property
     def moved(self) -> bool:
@@ -48,7 +51,15 @@ class CursorFile:
             try:
                 content = json.loads(self._path.read_text())
                 counters = {name: int(value) for name, value in content["counters"].items() if name != "pending"}
-                return Cursor(int(content["epoch"]), int(content["seq"]), int(content["replay_from"]), Counters(**counters))
+                # Those still to come will be offered again.
+                counters["offered"] -= int(content.get("ahead", 0))
+                return Cursor(
+                    int(content["epoch"]),
+                    int(content["seq"]),
+                    int(content["replay_from"]),
+                    Counters(**counters),
+                    int(content.get("events", 0)),
+                )
             except (ValueError, TypeError, KeyError, AttributeError):
                 # Cut by a power loss: kept for whoever looks into it; the route begins at its own epoch.
                 self._path.replace(self._path.with_suffix(".damaged"))
@@ -59,12 +70,16 @@ class CursorFile:
         if not self._path.exists():
             self.save(cursor)
 
-    def save(self, cursor: Cursor) -> None:
+    def save(self, cursor: Cursor, ahead: int = 0) -> None:
+        """ahead: events that the journal holds beyond the cursor. Whoever reads the counters finds them pending."""
+        counters = replace(cursor.counters, offered=cursor.counters.offered + ahead)
         content = {
             "epoch": cursor.epoch,
             "seq": cursor.seq,
             "replay_from": cursor.replay_from,
-            "counters": cursor.counters.as_dict(),
+            "events": cursor.events,
+            "ahead": ahead,
+            "counters": counters.as_dict(),
         }
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(content))

@@ -7,23 +7,22 @@ written nothing more is taken: memory holds it, and the training process feels i
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
-from asynclog.engine.cursor import CursorFile
-from asynclog.engine.feed import JournalFeed, MemoryFeed
+from asynclog.engine.answers import Answers
 from asynclog.engine.files import Files
 from asynclog.engine.frames import definition_frame, event_frames, rows_frame
+from asynclog.engine.hands import Hands
 from asynclog.engine.journal import JournalStalled, JournalWriter, Nonces
+from asynclog.engine.memory_feed import MemoryFeed
 from asynclog.engine.runner import SinkRunner
+from asynclog.engine.runners import engine_runner
 from asynclog.engine.settings import EngineSettings
 from asynclog.errors import DamagedFrame
-from asynclog.flow.route import Route
-from asynclog.flow.select import Counters
 from asynclog.link import announcement as told
 from asynclog.link.consumer import Consumer
-from asynclog.link.messages import Flush, Flushed, Hold, Message, Pressure, Report, Trouble
+from asynclog.link.messages import Flush, Hold, Message, Pressure, Report, Skipped, Trouble, Unflush
 from asynclog.wire.frame import Frame
 from asynclog.wire.stream import StreamDecoder
 
@@ -39,74 +38,48 @@ class Engine:
     """settings.journal None: no journal, sinks are fed from memory alone. wake(): the loop around it is to make a turn."""
 
     def __init__(
-        self, settings: EngineSettings, consumer: Consumer, wake: Callable[[], None], files: Files | None = None
+        self,
+        settings: EngineSettings,
+        consumer: Consumer,
+        wake: Callable[[], None],
+        files: Files | None = None,
+        hands: Hands | None = None,
     ) -> None:
-        self.settings, self.consumer, self._wake = settings, consumer, wake
+        self.settings, self.consumer = settings, consumer
+        self._hands = hands or Hands.of_threads([one.name for one in settings.routes])
         self.journal: JournalWriter | None = None
         if settings.journal is not None and settings.stream is not None:
             self.journal = JournalWriter(settings.stream, settings, settings.journal, files or Files(), Nonces)
         self._decoder = StreamDecoder(always=settings.always)
-        self._events = 0 if self.journal is None else self.journal.events_before
+        self._events = 0 if self.journal is None else self.journal.events
         self._stalled_at = 0.0
         self.stall: str | None = None
         self._skip = settings.skip >= 0 and settings.skip == settings.position
-        self._flushes: list[tuple[Flush, dict[str, Future[None]]]] = []
+        self._answers = Answers(self, wake)
         self._beat = self._reported = time.monotonic()
         self.end: told.End | None = None
         self.closed = False
         for record in settings.definitions:
             self._define(told.unpack(record))
-        self.runners = [self._runner(route) for route in settings.routes]
+        self.runners = [
+            engine_runner(
+                route,
+                settings,
+                self._trouble,
+                lambda: self._events,
+                self._hands.of(route.name),
+                partial(self._hold, route.name),
+            )
+            for route in settings.routes
+        ]
         self._memory_fed = any(isinstance(one.feed, MemoryFeed) for one in self.runners)
 
     def start(self) -> None:
         for runner in self.runners:
-            if runner.route.place != "caller":
+            if (why := self.settings.stopped.get(runner.route.name)) is not None:
+                runner.stop_before(why)
+            elif runner.route.place != "caller":
                 runner.start_thread()
-
-    def _runner(self, route: Route) -> SinkRunner:
-        run, settings = self.settings.run, self.settings
-        cursor_file = None
-        if run.directory is not None and not route.ephemeral:
-            cursor_file = self._own_cursor(route)
-        cursor = None if cursor_file is None else cursor_file.load()
-        feed: JournalFeed | MemoryFeed
-        counters = Counters()
-        if (route.overflow or "journal") == "journal" and settings.stream is not None:
-            feed = JournalFeed(route, settings.stream, run.writer, run.epoch, cursor)
-            counters = cursor.counters if cursor is not None else counters
-        else:
-            policy = route.overflow if route.overflow not in (None, "journal") else "drop_oldest"
-            feed = MemoryFeed(
-                route,
-                run.writer,
-                run.epoch,
-                settings.bit(route),
-                policy,
-                settings.queue_bytes,
-                lambda held: self._hold(route.name, held),
-            )
-        return SinkRunner(
-            route,
-            feed,
-            replace(run, resumed=cursor is not None and cursor.moved),
-            cursor_file=cursor_file,
-            counters=counters,
-            on_trouble=self._trouble,
-            total_events=lambda: self._events,
-        )
-
-    def _own_cursor(self, route: Route) -> CursorFile | None:
-        assert self.settings.run.directory is not None
-        patience = time.monotonic() + route.deadline
-        while True:
-            try:
-                return CursorFile(self.settings.run.directory, route.name, self.settings.run.writer)
-            except BlockingIOError:
-                # The recorder of a run that was killed may still be delivering to this very sink.
-                if time.monotonic() > patience:
-                    raise
-                time.sleep(0.05)
 
     # -- turns ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +100,7 @@ class Engine:
             if not self._commit():
                 return False
         self.consumer.ack()
-        self._answer_flushes()
+        self._answers.give()
         return more
 
     def writer_died(self) -> None:
@@ -195,6 +168,8 @@ class Engine:
         if record is None or not fresh:
             return
         self._events += record.events
+        if self.journal is not None:
+            self.journal.events = self._events
         for runner in self.runners:
             if isinstance(runner.feed, MemoryFeed):
                 runner.feed.offer(record, self.settings.always)
@@ -236,36 +211,25 @@ class Engine:
 
     def _obey(self, message: Message) -> None:
         if isinstance(message, Flush):
-            self._flushes.append((message, {}))
+            self._answers.owe(message)
+        elif isinstance(message, Unflush):
+            self._answers.forget(message.ticket)
+        elif isinstance(message, Skipped):
+            for runner in self.runners:
+                runner.progress.skipped = message.events
         elif isinstance(message, Pressure):
             for runner in self.runners:
                 if isinstance(runner.feed, MemoryFeed):
                     runner.feed.shed(_PRESSURE_SHARE)
 
-    def _answer_flushes(self) -> None:
-        for entry in list(self._flushes):
-            flush, tickets = entry
-            if self.consumer.position < flush.position:
-                continue
-            if not tickets and self.runners:
-                if not self._synced():
-                    continue
-                tickets.update({one.route.name: one.flush(self._last_seq(one)) for one in self.runners})
-            if all(ticket.done() for ticket in tickets.values()) and (tickets or self._synced()):
-                self._flushes.remove(entry)
-                pending = {one.route.name: one.statistics()["pending"] for one in self.runners}
-                self.consumer.send(Flushed(flush.ticket, pending, self.stall))
-            else:
-                for ticket in tickets.values():
-                    ticket.add_done_callback(lambda _: self._wake())
-
-    def _last_seq(self, runner: SinkRunner) -> int:
+    def last_seq(self, runner: SinkRunner) -> int:
         """The last record that this runner will ever see of what was taken so far: one that was left out never comes."""
         if isinstance(runner.feed, MemoryFeed):
             return runner.feed.last_offered
         return (self.consumer if self.journal is None else self.journal).next_seq - 1
 
-    def _synced(self) -> bool:
+    def synced(self) -> bool:
+        """Make what was committed durable; False while the operating system refuses."""
         try:
             if self.journal is not None:
                 self.journal.sync()

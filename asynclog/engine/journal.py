@@ -14,12 +14,13 @@ from typing import Final
 import numpy as np
 
 from asynclog.engine.files import MOST_BUFFERS, Files
+from asynclog.engine.rescue import frames_in, spans
 from asynclog.engine.rundir import segment_name, segments
 from asynclog.engine.settings import SYNC_INTERVAL_S, EngineSettings, Journal
 from asynclog.errors import AsynclogError, DamagedFrame
-from asynclog.wire.codec import compressed, raw_payload
+from asynclog.wire.codec import compressed
 from asynclog.wire.frame import Buffer, Frame, encode, pack_meta
-from asynclog.wire.layout import NUMBERED, Flag, Kind
+from asynclog.wire.layout import NUMBERED, Kind
 from asynclog.wire.schema import SchemaBook, series_frame, sparse_records, unpack_series
 from asynclog.wire.segment import Scanner
 from asynclog.wire.stream import StreamDecoder
@@ -34,7 +35,8 @@ class JournalStalled(AsynclogError):
 
 
 class JournalWriter:
-    """One (writer, epoch)'s segments. nonce: 8 random bytes a segment. sync_every: seconds, for fsync="interval"."""
+    """One (writer, epoch)'s segments. nonce: 8 random bytes a segment. sync_every: seconds, for fsync="interval". events: of
+    the epoch so far, as whoever adds frames counts them; a footer tells it."""
 
     def __init__(
         self,
@@ -48,7 +50,7 @@ class JournalWriter:
         self._stream, self._settings, self._journal, self._files = stream, settings, journal, files
         self._nonces, self._sync_every = new_nonce(), sync_every
         self.book = SchemaBook()
-        self.bytes = self.events_before = 0
+        self.bytes = self.events = 0
         self.next_seq, self.number = self._resume()
         self.closed = False
         self._pending: list[Frame] = []
@@ -70,7 +72,7 @@ class JournalWriter:
                     # What can't be read back counts as written all the same.
                     with contextlib.suppress(DamagedFrame):
                         decoder.feed(found)
-        self.events_before = decoder.events
+        self.events = decoder.events
         unused = [number for number, path in own if not path.stat().st_size]
         if unused and len(own) == 1:
             return 0, unused[0]
@@ -91,7 +93,7 @@ class JournalWriter:
 
     def _close_segment(self, status: str, error: str | None, time_ns: int) -> None:
         index = np.array(self._index, _INDEX).tobytes()
-        meta = {"status": status, **({"error": error} if error else {})}
+        meta = {"status": status, **({"error": error} if error else {}), "events": self.events}
         self._append(
             [
                 *self._head,
@@ -250,21 +252,17 @@ class JournalWriter:
         next segment; what does not becomes a GAP."""
         error = self._sync_error
         start = self._synced
-        rescued: list[Frame] = []
-        absent = set(range(self._synced_seq + 1, self._written_seq + 1))
         try:
             data = self._files.pread(self._fd, self._size - start, start)
         except OSError:
             data = b""
-        for found in Scanner(start, self._nonce).scan(data, final=True):
-            if isinstance(found, Frame) and found.kind in NUMBERED:
-                rescued.append(_uncompressed(found))
-                absent.discard(found.seq)
+        rescued = frames_in(data, start, self._nonce)
+        absent = set(range(self._synced_seq + 1, self._written_seq + 1)) - {one.seq for one in rescued}
         self._let_go()
         self._sync_error = None
         self.number += 1
         self._begin_segment()
-        gaps = [self._gap(f"the disk lost them: {error}", first, last, last - first + 1) for first, last in _spans(absent)]
+        gaps = [self._gap(f"the disk lost them: {error}", first, last, last - first + 1) for first, last in spans(absent)]
         self._pending = [*rescued, *gaps, *self._pending]
 
     def gap(self, reason: str, first: int, last: int, events: int) -> None:
@@ -286,31 +284,6 @@ class JournalWriter:
 
     def __repr__(self) -> str:
         return f"<JournalWriter segment {self.number}, {self._size} bytes, next seq {self.next_seq}>"
-
-
-def _uncompressed(frame: Frame) -> Frame:
-    """The frame as it was added, to be written (and compressed) once more."""
-    return Frame(
-        frame.kind,
-        seq=frame.seq,
-        time=frame.time,
-        schema=frame.schema,
-        count=frame.count,
-        flags=frame.flags & ~(Flag.ZSTD | Flag.SHUFFLE),
-        meta_bytes=frame.meta_bytes,
-        payload=raw_payload(frame),
-    )
-
-
-def _spans(numbers: set[int]) -> list[tuple[int, int]]:
-    """(first, last) of each run of consecutive numbers."""
-    spans: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        if spans and spans[-1][1] == number - 1:
-            spans[-1] = (spans[-1][0], number)
-        else:
-            spans.append((number, number))
-    return spans
 
 
 class Nonces:

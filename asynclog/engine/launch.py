@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asynclog.engine.hands import Hands
 from asynclog.engine.settings import EngineSettings
 from asynclog.engine.travel import pickled
 from asynclog.errors import RecorderError
@@ -27,6 +28,7 @@ class RecorderProcess:
     """A recorder that was started; the process reaps it when it asks whether it lives."""
 
     process: "subprocess.Popen[bytes]"
+    hands: Hands
 
     @property
     def pid(self) -> int:
@@ -41,6 +43,14 @@ class RecorderProcess:
         """Whether it ended by itself: not by a signal that somebody sent to end it."""
         self.join(1.0)
         return self.process.returncode not in (None, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+
+    @property
+    def how(self) -> str:
+        """How it ended, as a person would say it."""
+        code = self.process.returncode
+        if code is None:
+            return "still there"
+        return f"exit status {code}" if code >= 0 else f"signal {-code}, {signal.strsignal(-code)}"
 
     def leave(self) -> None:
         """Let it finish alone; a thread waits for its end, so that nothing of it is left in the process table."""
@@ -60,11 +70,12 @@ def start_process(settings: EngineSettings, lock_fd: int) -> "tuple[RecorderProc
     boot.view[: len(payload)] = payload
 
     writer_fd = os.pidfd_open(os.getpid()) if hasattr(os, "pidfd_open") else -1
-    inherited = [fd for fd in (there.fileno(), boot.fd, writer_fd, lock_fd) if fd >= 0]
+    hands = Hands.shared([one.name for one in settings.routes])
+    inherited = [fd for fd in (there.fileno(), boot.fd, writer_fd, lock_fd, hands.fd) if fd >= 0]
     output = _output(settings.run.directory)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "asynclog.engine", *map(str, (there.fileno(), boot.fd, writer_fd, lock_fd))],
+            [sys.executable, "-m", "asynclog.engine", *map(str, (there.fileno(), boot.fd, writer_fd, lock_fd, hands.fd))],
             pass_fds=inherited,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -78,11 +89,12 @@ def start_process(settings: EngineSettings, lock_fd: int) -> "tuple[RecorderProc
     finally:
         there.close()
         boot.close()
+        hands.close()
         if writer_fd >= 0:
             os.close(writer_fd)
         if isinstance(output, int) and output >= 0:
             os.close(output)
-    return RecorderProcess(process), SocketChannel(here)
+    return RecorderProcess(process, hands), SocketChannel(here)
 
 
 def _output(directory: Path | None) -> int:

@@ -12,6 +12,7 @@ from typing import Final
 
 from asynclog.engine.engine import Engine
 from asynclog.engine.files import Files
+from asynclog.engine.hands import Hands
 from asynclog.engine.settings import EngineSettings
 from asynclog.link.channel import Channel
 from asynclog.link.consumer import Consumer
@@ -21,7 +22,8 @@ _JOURNAL_PATIENCE_S: Final = 30.0
 
 
 class EngineLoop:
-    """writer_fd: readable once the writer is dead (a pidfd), or -1. on_closed(): the journal is complete."""
+    """writer_fd: readable once the writer is dead (a pidfd), or -1. hands: where sinks that are being called are marked.
+    on_closed(): the journal is complete."""
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class EngineLoop:
         *,
         writer_fd: int = -1,
         files: Files | None = None,
+        hands: Hands | None = None,
         on_closed: Callable[[], None] = lambda: None,
     ) -> None:
         self._channel, self._on_closed = channel, on_closed
@@ -37,7 +40,7 @@ class EngineLoop:
         self._heard.setblocking(False)
         self._waker.setblocking(False)
         consumer = Consumer(channel, position=settings.position, next_seq=settings.next_seq)
-        self.engine = Engine(settings, consumer, self.wake, files)
+        self.engine = Engine(settings, consumer, self.wake, files, hands)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._heard, selectors.EVENT_READ, "wake")
         self._selector.register(channel, selectors.EVENT_READ, "channel")
@@ -85,6 +88,9 @@ class EngineLoop:
                     self._drain_wakes()
                 engine.turn()
                 self.engine.consumer.flush()
+        # Before it is told: what the cursors say then is what is told.
+        for runner in engine.runners:
+            runner.conclude()
         self.engine.consumer.send(Finished(engine.report()))
         give_up = time.monotonic() + 1.0
         while not self.engine.consumer.flush() and time.monotonic() < give_up:

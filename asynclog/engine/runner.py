@@ -1,23 +1,25 @@
-"""The runner: the one place that isolates. Whatever a sink does (block, raise, hang, ``sys.exit``) ends here, is counted, and
-touches nothing else.
+"""The runner: it serves one sink from one task, in a thread with an event loop of its own, or on the caller's loop. On a
+shared loop one ``time.sleep(2)`` stopped the other sinks for 2.05 s, and ``sys.exit`` ended it: hence a thread each.
 
-A runner serves one sink from one task: in a thread with an event loop of its own, or on the caller's loop. On a shared loop
-one ``time.sleep(2)`` stopped the other sinks for 2.05 s, and ``sys.exit`` ended it: hence a thread each.
+A caller's loop may end before the logger does (``asyncio.run`` twice). Its runner is then an orphan: it keeps what it had in
+hand, and goes on where ``adopt`` puts it. Until then nothing it holds counts as delivered.
 """
 
 import asyncio
 import threading
-import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
+from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
-from asynclog.engine.cursor import Cursor, CursorFile
-from asynclog.engine.feed import Delivery, Feed, JournalFeed
-from asynclog.engine.settings import EngineSettings
-from asynclog.flow.retry import Retry, Verdict
+from asynclog.engine.calls import Calls
+from asynclog.engine.cursor import CursorFile
+from asynclog.engine.feed import Delivery, Feed
+from asynclog.engine.hands import Hand, Hands
+from asynclog.engine.journal_feed import JournalFeed
+from asynclog.engine.progress import Progress
+from asynclog.engine.tickets import Tickets
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
 from asynclog.sink import RunInfo
@@ -28,7 +30,8 @@ Trouble = Callable[[str, str, bool], None]
 
 
 class SinkRunner:
-    """on_trouble(route, text, fatal): tell a person. total_events(): events the stream has so far, for what is pending."""
+    """on_trouble(route, text, fatal): tell a person. total_events(): events the stream has so far, for what is pending. hand:
+    where it is marked that the sink is being called."""
 
     def __init__(
         self,
@@ -40,60 +43,101 @@ class SinkRunner:
         counters: Counters,
         on_trouble: Trouble,
         total_events: Callable[[], int],
+        hand: Hand | None = None,
     ) -> None:
-        self.route, self.feed, self.counters = route, feed, counters
-        self.state = "opening"
-        self.error: str | None = None
-        self._run, self._cursor_file = run, cursor_file
-        self._on_trouble, self._total_events = on_trouble, total_events
-        self._retry = Retry()
-        self._tickets: list[tuple[int, Future[None]]] = []
+        self.route, self.feed = route, feed
+        self.progress = Progress(feed, run.epoch, counters, cursor_file, total_events)
+        self._run, self._on_trouble = run, on_trouble
+        self._calls = Calls(self._tell, hand or Hands.of_threads([route.name]).of(route.name))
+        self._phase = "opening"
+        self._tickets = Tickets()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.Event | None = None
         self._idle = False
         self._told = False
-        self._stopped = self._left = False
+        self._opened = False
         self._saved = 0.0
-        self._last: Delivery | None = None
+        self._in_hand: Delivery | None = None
+        self._fetching = threading.Lock()
+        self._life = 0
         self.ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self.orphaned = False
 
     # -- from any thread --------------------------------------------------------------------------------------------
 
     def start_thread(self) -> None:
         """Serve the sink in a thread and loop of its own."""
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self.serve()), name=f"asynclog-{self.route.name}", daemon=True
-        )
-        self._thread.start()
+        self._calls.own_thread = True
+        threading.Thread(target=lambda: asyncio.run(self.serve()), name=f"asynclog-{self.route.name}", daemon=True).start()
+
+    def start_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Serve the sink on the caller's loop, which runs; without one in a thread."""
+        if self._phase == "opening":
+            self._phase = "starting"
+        if loop is None:
+            self.route.place = "thread"
+            self.start_thread()
+        else:
+            self._task = loop.create_task(self.serve(), name=f"asynclog-{self.route.name}")
+
+    def adopt(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Go on in this loop, or in a thread, if the old one has ended or stands still."""
+        old = self._loop
+        if old is not None and old is not loop and not old.is_running():
+            self._lose_loop()
+        if self.orphaned and not self.ended.is_set():
+            self.orphaned = False
+            self.start_on(loop)
+
+    def stop_before(self, error: str) -> None:
+        """Instead of serving it: the sink is stopped, loudly, and its route keeps its cursor and counts."""
+        with suppress(OSError):
+            self.progress.begin()
+        self._calls.stop(error)
+        self.progress.counters.add(self.feed.close())
+        self._finish()
 
     def notify(self) -> None:
         """Something has come. Costs a wake-up only while the runner waits."""
         self._told = True
-        if self._idle and self._loop is not None and self._wake is not None:
+        loop, wake = self._loop, self._wake
+        if self._idle and loop is not None and wake is not None:
             self._idle = False
-            self._loop.call_soon_threadsafe(self._wake.set)
+            try:
+                loop.call_soon_threadsafe(wake.set)
+            except RuntimeError:
+                # The caller's loop was closed.
+                self._lose_loop()
 
     def flush(self, seq: int) -> "Future[None]":
         """Done when everything up to ``seq`` was delivered and the sink has flushed, or the sink was stopped."""
-        ticket: Future[None] = Future()
-        self._tickets.append((seq, ticket))
+        ticket = self._tickets.issue(seq)
         if self.ended.is_set():
-            self._settle_tickets_now()
+            self._tickets.settle_all()
         self.notify()
         return ticket
 
-    def statistics(self) -> dict[str, Any]:
-        counted = self._totals()
-        if isinstance(self.feed, JournalFeed):
-            counted.offered += max(0, self._total_events() - self.feed.events)
-        return counted.as_dict() | {"state": self.state, "error": self.error, "place": self.route.place}
+    def unflush(self, ticket: "Future[None]") -> None:
+        """Nobody waits for it any more."""
+        self._tickets.forget(ticket)
 
-    def _totals(self) -> Counters:
-        counted = Counters()
-        counted.add(self.counters)
-        counted.add(self.feed.intake)
-        return counted
+    def statistics(self) -> dict[str, Any]:
+        return self.progress.statistics() | {"state": self.state, "error": self.error, "place": self.route.place}
+
+    @property
+    def state(self) -> str:
+        if self._calls.stopped:
+            return "stopped"
+        return "failing" if self._calls.failing and self._phase != "ended" else self._phase
+
+    @property
+    def error(self) -> str | None:
+        return self._calls.error
+
+    @property
+    def waits_for_its_start(self) -> bool:
+        return self._phase == "opening" and not self._calls.stopped
 
     @property
     def reads_journal(self) -> bool:
@@ -103,51 +147,63 @@ class SinkRunner:
 
     async def serve(self) -> None:
         """Open, deliver until the feed ends, close."""
+        self._life += 1
+        life = self._life
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         try:
-            if await self._attempt(self._open):
-                self.state = "running"
-                await self._deliver_all()
+            if self._opened or await self._calls.attempt("open", self._open):
+                self._opened = True
+                self._phase = "running"
+                await self._deliver_all(life)
+            if life != self._life:
+                return
             await self._flush_if_reached()
-            await self._attempt(self._close, tries=1)
-            self.counters.add(self.feed.close())
+            await self._calls.attempt("aclose", self.route.sink.aclose)
+            self.progress.counters.add(self.feed.close())
             await self._save(force=True)
+        except (asyncio.CancelledError, GeneratorExit):
+            if life == self._life and not self._calls.left:
+                self._lose_loop()
+            raise
         finally:
-            # Also if the caller's loop cancels: somebody may be waiting for the end.
-            self._finish()
+            # Also if the caller's loop cancels once the logger is gone: somebody may be waiting for the end.
+            if life == self._life and not self.orphaned:
+                self._finish()
 
-    async def _deliver_all(self) -> None:
-        while not self._stopped and not self._left:
+    async def _deliver_all(self, life: int) -> None:
+        while life == self._life and not self._calls.stopped and not self._calls.left:
             self._told = False
             delivery = await self._next()
             if delivery is None:
                 await self._flush_if_reached()
                 await self._wait()
                 continue
-            await self._deliver(delivery)
+            await self._deliver(delivery, life)
             if delivery.ended:
                 break
 
     async def _open(self) -> None:
-        if self._cursor_file is not None and self.reads_journal:
-            # A sink that is down for the whole of this life is owed it in the next.
-            begun = Cursor(self._run.epoch)
-            if self.route.place == "caller":
-                await asyncio.to_thread(self._cursor_file.begin, begun)
-            else:
-                self._cursor_file.begin(begun)
+        if self.route.place == "caller":
+            await asyncio.to_thread(self.progress.begin)
+        else:
+            self.progress.begin()
         opening = getattr(self.route.sink, "open", None)
         if opening is not None:
             await opening(self._run)
 
-    async def _close(self) -> None:
-        await self.route.sink.aclose()
-
     async def _next(self) -> Delivery | None:
         # In the training process the loop is the caller's: reading files belongs in a thread.
         if self.route.place == "caller":
-            return await asyncio.to_thread(self.feed.next)
-        return self.feed.next()
+            await asyncio.to_thread(self._fetch)
+        else:
+            self._fetch()
+        return self._in_hand
+
+    def _fetch(self) -> None:
+        """Into the hand, so that it is there for the next loop if this one ends meanwhile."""
+        with self._fetching:
+            if self._in_hand is None:
+                self._in_hand = self.feed.next()
 
     async def _wait(self) -> None:
         assert self._wake is not None
@@ -165,146 +221,84 @@ class SinkRunner:
         finally:
             self._idle = False
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery, life: int) -> None:
         batch = delivery.batch
-
-        async def write() -> None:
-            if batch is not None:
-                await self.route.sink.write(batch)
-
-        accepted = await self._attempt(write)
-        if self._stopped and not accepted:
+        accepted = batch is None or await self._calls.attempt("write", lambda: self.route.sink.write(batch))
+        if life != self._life:
+            # Its loop stood still, and another took over what was in hand.
+            return
+        # From here on without its batch, whose views would keep shared memory: a writer may be waiting for it.
+        self._in_hand = None
+        if self._calls.stopped and not accepted:
             # Not settled: in a journal it waits for a later sync; from memory it is dropped and counted by close().
             return
-        settled = Counters(offered=delivery.offered)
-        settled.add(delivery.settled)
-        if accepted:
-            settled.delivered += delivery.delivered
-        else:
-            settled.rejected += delivery.delivered
-        self.feed.commit(delivery)
-        self.counters.add(settled)
-        # Without its batch, whose views would keep shared memory until the next one comes: a writer may be waiting for it.
-        self._last = replace(delivery, batch=None)
+        self.progress.settle(delivery, accepted=accepted)
         await self._save(force=False)
         await self._flush_if_reached()
 
-    async def _attempt(self, action: Callable[[], Any], tries: int | None = None) -> bool:
-        """Do what may fail as often as the retry rules say; True if it went well in the end."""
-        while True:
-            try:
-                await action()
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    if self._thread is None:
-                        raise
-                    # In a thread of its own nobody but the sink can have asked for it.
-                    while task.uncancel():
-                        pass
-                failure: BaseException = SystemExit("the sink cancelled its own task")
-            except BaseException as error:  # noqa: BLE001 - this is the one place that isolates
-                failure = error
-            else:
-                # A flush that goes well says nothing about the batches that don't.
-                if tries is None:
-                    self._retry.succeeded()
-                    self.state = "running" if self.state == "failing" else self.state
-                return True
-            self._note(failure)
-            if tries == 1:
-                return False
-            if self._left:
-                self._stopped = True
-                return False
-            verdict = self._retry.failed(failure)
-            # Its traceback holds this frame, and so the batch: a cycle would keep shared memory until it is collected.
-            del failure
-            if verdict is Verdict.AGAIN:
-                self.state = "failing"
-                await asyncio.sleep(self._retry.delay_s)
-                continue
-            if verdict is Verdict.STOP or action == self._open:
-                self._stopped = True
-                self.state = "stopped"
-                self._on_trouble(self.route.name, self.error or "", True)
-            return False
-
-    def _note(self, error: BaseException) -> None:
-        self.error = "".join(traceback.format_exception(error)).rstrip()
-        self._on_trouble(self.route.name, self.error, False)
-
     async def _flush_if_reached(self) -> None:
-        reached = [one for one in self._tickets if one[0] <= self.feed.seq or self._stopped]
+        reached = self._tickets.reached(lambda seq: seq <= self.feed.seq or self._calls.stopped)
         if not reached:
             return
         flush = getattr(self.route.sink, "flush", None)
-        if flush is not None and not self._stopped:
-            await self._attempt(flush, tries=1)
+        if flush is not None and not self._calls.stopped:
+            await self._calls.attempt("flush", flush)
         await self._save(force=True)
-        for one in reached:
-            self._tickets.remove(one)
-            one[1].set_result(None)
+        self._tickets.settle(reached)
 
     async def _save(self, *, force: bool) -> None:
-        now, file = time.monotonic(), self._cursor_file
-        if file is None or self._last is None or (not force and now - self._saved < _SAVE_S):
+        now = monotonic()
+        if not force and now - self._saved < _SAVE_S:
             return
         self._saved = now
-        cursor = Cursor(self._last.epoch, self._last.seq, self._last.replay_from, self._totals())
         try:
             if self.route.place == "caller":
-                await asyncio.to_thread(file.save, cursor)
+                await asyncio.to_thread(self.progress.save)
             else:
-                file.save(cursor)
+                self.progress.save()
         except OSError as error:
             # The older cursor stands: after a crash more is delivered again, and nothing is left out.
-            self._on_trouble(self.route.name, f"its cursor can't be saved: {error}", False)
+            self._tell(f"its cursor can't be saved: {error}", False)
+
+    # -- its end ----------------------------------------------------------------------------------------------------
+
+    def conclude(self) -> None:
+        """From the thread that ends the engine: what was not served by now is left for later, and saved as pending."""
+        self._calls.left = True
+        try:
+            self.progress.conclude()
+        except OSError as error:
+            self._tell(f"its cursor can't be saved: {error}", False)
+        if not self.ended.is_set():
+            self.notify()
 
     def leave(self) -> None:
         """From another thread: the logger is gone, so nothing is tried again, and whoever comes next may have the cursor. A
         sink that doesn't return is left behind."""
-        self._left = True
-        if not self.ended.is_set():
-            self.disown()
-            self.notify()
+        self.conclude()
 
     def disown(self) -> None:
-        """Let go of the cursor and its lock: at the end, and in a forked child, where they are the parent's."""
-        file, self._cursor_file = self._cursor_file, None
-        if file is not None:
-            file.close()
+        """In a forked child: the cursor and its lock are the parent's."""
+        self.progress.forget()
+
+    def _lose_loop(self) -> None:
+        with self._fetching:
+            if self.orphaned or self.ended.is_set():
+                return
+            self.orphaned = True
+            self._loop = self._wake = None
+            self._life += 1
+        self._tell("its event loop has ended; it goes on in the next one that flushes or closes the logger", False)
 
     def _finish(self) -> None:
-        self.disown()
-        if not self._stopped:
-            self.state = "ended"
+        if not self._calls.stopped:
+            self.progress.disown()
+            self._phase = "ended"
         self.ended.set()
-        self._settle_tickets_now()
+        self._tickets.settle_all()
 
-    def _settle_tickets_now(self) -> None:
-        while self._tickets:
-            ticket = self._tickets.pop()[1]
-            if not ticket.done():
-                ticket.set_result(None)
+    def _tell(self, text: str, fatal: bool) -> None:
+        self._on_trouble(self.route.name, text, fatal)
 
     def __repr__(self) -> str:
-        return f"<SinkRunner {self.route.name}: {self.state}, {self._totals().as_dict()}>"
-
-
-def journal_runner(route: Route, settings: EngineSettings, on_trouble: Trouble, total_events: Callable[[], int]) -> SinkRunner:
-    """A runner in the training process: it reads the journal that the recorder writes. Not started yet."""
-    run = settings.run
-    assert settings.stream is not None
-    assert run.directory is not None
-    file = None if route.ephemeral else CursorFile(run.directory, route.name, run.writer)
-    cursor = None if file is None else file.load()
-    return SinkRunner(
-        route,
-        JournalFeed(route, settings.stream, run.writer, run.epoch, cursor),
-        replace(run, resumed=cursor is not None and cursor.moved),
-        cursor_file=file,
-        counters=Counters() if cursor is None else cursor.counters,
-        on_trouble=on_trouble,
-        total_events=total_events,
-    )
+        return f"<SinkRunner {self.route.name}: {self.state}, {self.progress.totals().as_dict()}>"

@@ -1,6 +1,8 @@
 """What an engine is told at its start: which run, which journal, which routes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -34,18 +36,28 @@ class Journal:
     keep: Literal["forever"] = "forever"
 
     def __post_init__(self) -> None:
-        def expect(condition: bool, name: str, expected: str) -> None:
+        def expect(condition: bool, name: str, expected: str, way: str = "") -> None:
             if not condition:
-                raise InvalidConfiguration(f"Journal {name}: expected {expected}, got {getattr(self, name)!r}")
+                got = getattr(self, name)
+                raise InvalidConfiguration(f"Journal {name}: expected {expected}, got {got!r}{f'; {way}' if way else ''}")
 
+        limit, kinds, linger = self.limit, self.kinds, self.linger
+        way = f"write RateLimit({limit!r})" if isinstance(limit, int | float) else ""
+        expect(limit is None or isinstance(limit, RateLimit), "limit", "a RateLimit", way)
         expect(self.fsync in ("interval", "always", "close"), "fsync", "'interval', 'always' or 'close'")
-        expect(self.linger > 0, "linger", "seconds > 0")
-        expect(self.segment_bytes >= 4096, "segment_bytes", "at least 4096")
+        expect(isinstance(linger, int | float) and 0 < linger < inf, "linger", "seconds > 0, as a number")
+        whole = isinstance(self.segment_bytes, int) and self.segment_bytes >= 4096
+        expect(whole, "segment_bytes", "at least 4096, as a whole number")
         expect(self.compress in (None, "zstd"), "compress", "None or 'zstd'")
         expect(self.keep == "forever", "keep", "'forever'")
-        if self.kinds is not None:
-            object.__setattr__(self, "kinds", frozenset(self.kinds))
-            expect(self.kinds <= set(EVERY_KIND), "kinds", f"some of {', '.join(EVERY_KIND)}")
+        if kinds is not None:
+            known = f"some of {', '.join(EVERY_KIND)}"
+            expect(not isinstance(kinds, str), "kinds", known, f"write {{{kinds!r}}}")
+            expect(isinstance(kinds, Iterable), "kinds", known)
+            # One by one: what can't be hashed is no kind either.
+            chosen = list(kinds)
+            expect(all(isinstance(one, str) and one in EVERY_KIND for one in chosen), "kinds", known)
+            object.__setattr__(self, "kinds", frozenset(chosen))
 
 
 @dataclass
@@ -67,6 +79,10 @@ class EngineSettings:
     queue_bytes: int = 64 << 20
     """What a route that is fed from memory may hold: a quarter of the quota at most."""
     definitions: list[bytes] = field(default_factory=list)
+    stopped: dict[str, str] = field(default_factory=dict)
+    """Routes that are not served any more, and why: their sinks ended recorders."""
+    suspects: frozenset[str] = frozenset()
+    """Routes that one is called at a time of: one of their sinks ended a recorder."""
 
     def bit(self, route: Route) -> int:
         return self.route_names.index(route.name)

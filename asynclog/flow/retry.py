@@ -5,9 +5,11 @@ failure        while a journal holds the batch    otherwise
 unavailable    again, with backoff, for ever      again, until the queue's overflow policy takes it
 rejected       dropped and counted, at once       the same
 unexpected     three tries, then rejected; after three such batches in a row the sink is stopped
+
+A person is told when failures begin and when they are over, not at each try.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -55,3 +57,25 @@ class Retry:
 
     def _next_batch(self) -> None:
         self.tries, self.delay_s = 0, 0.0
+
+
+@dataclass
+class Streak:
+    """Failures of one kind of call since it last went well."""
+
+    tries: int = 0
+    _told: set[type[BaseException]] = field(default_factory=set)
+
+    def failed(self, error: BaseException) -> bool:
+        """Count a failure; True if it is news: the first of the streak, or the first of its type."""
+        self.tries += 1
+        if type(error) in self._told:
+            return False
+        self._told.add(type(error))
+        return True
+
+    def succeeded(self) -> int:
+        """How many tries had failed before this one."""
+        tries, self.tries = self.tries, 0
+        self._told.clear()
+        return tries

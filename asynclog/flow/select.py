@@ -8,6 +8,8 @@ What waits to be folded is pending.
     numbers of a write that is not due      fold: superseded ("last") or reduced into the next delivery of their phase
     other values, due                       delivered
     other values, not due                   not due
+
+At the stream's end what a reduction had gathered is delivered once more; a number that merely was the newest was not due.
 """
 
 from collections.abc import Iterator
@@ -75,6 +77,7 @@ class Selector:
     """Events that wait to be folded into a delivery."""
     _folds: dict[str, dict[Series, Fold]] = field(default_factory=dict)
     _own: dict[int, bool] = field(default_factory=dict)
+    _epochs: dict[str, int] = field(default_factory=dict)
 
     def take(self, record: Record, always: int) -> Selection:
         """Decide about one record. always: the stream's mask of routes that get all numbers."""
@@ -83,7 +86,6 @@ class Selector:
         masks = record.due if isinstance(record.due, tuple) else None
         kept: list[Event] = []
         settled = Counters()
-        delivered = 0
         for at, event in enumerate(record.part.events()):
             if not self.route.wants(event.kind, event.phase, event.namespace, event.level):
                 settled.filtered += 1
@@ -95,22 +97,34 @@ class Selector:
                 series = Series(event.phase, event.namespace, event.key, "d", reduction)
                 if due:
                     kept.extend(self._deliver(event.phase, event.epoch, {series: event.value}, event, settled))
-                    delivered += 1
                 else:
+                    self._epochs[event.phase] = event.epoch
                     self._fold(series, event.value, event.step, event.time_ns, settled)
             elif due:
                 kept.append(event)
-                delivered += 1
             else:
                 settled.not_due += 1
         return Selection([Events(kept)] if kept else [], len(kept), settled)
 
-    def end(self) -> Counters:
-        """The stream ended: what still waits to be folded was not due."""
-        settled = Counters(not_due=self.waiting)
+    def end(self) -> Selection:
+        """The stream ended. A mean over the last steps would else reach nobody: what was reduced is a last delivery, each
+        number at its own step."""
+        kept: list[Event] = []
+        settled = Counters()
+        for phase, folds in self._folds.items():
+            for series, fold in folds.items():
+                if series.reduction == "last":
+                    settled.not_due += 1
+                else:
+                    kept.append(_alone(series, fold, self._epochs.get(phase, 0)))
+        self.forget()
+        kept.sort(key=lambda event: event.time_ns)
+        return Selection([Events(kept)] if kept else [], len(kept), settled)
+
+    def forget(self) -> None:
+        """What waits was settled already, in an earlier life of the route."""
         self._folds.clear()
         self.waiting = 0
-        return settled
 
     def _due(self, phase: str, step: int, time_ns: int, mask: int) -> bool:
         if self.bit is not None:
@@ -151,6 +165,7 @@ class Selector:
             if due is None or due[at]:
                 kept.extend(self._deliver(schema.phase, rows.epoch, numbers, events[0], settled))
             else:
+                self._epochs[schema.phase] = rows.epoch
                 for series, value in numbers.items():
                     self._fold(series, value, events[0].step, events[0].time_ns, settled)
         return Selection([Events(kept)] if kept else [], len(kept), settled)
@@ -200,4 +215,9 @@ class Selector:
                     settled.folded += 1
             yield event._replace(namespace=series.namespace, key=series.key, value=value, kind="scalar")
         for series, fold in folds.items():
-            yield Event("scalar", series.phase, series.namespace, series.key, fold.step, epoch, fold.time_ns, {}, fold.value)
+            yield _alone(series, fold, epoch)
+
+
+def _alone(series: Series, fold: Fold, epoch: int) -> Event:
+    """A fold as an event of its own, at the write that came last."""
+    return Event("scalar", series.phase, series.namespace, series.key, fold.step, epoch, fold.time_ns, {}, fold.value)

@@ -38,6 +38,18 @@ class Pressure(NamedTuple):
     """Shared memory is short: let go of what can be let go of."""
 
 
+class Unflush(NamedTuple):
+    """Nobody waits for this Flush any more."""
+
+    ticket: int
+
+
+class Skipped(NamedTuple):
+    """Before the end: so many values were not even looked at, since no route was due. Every route counts them."""
+
+    events: int
+
+
 class Ready(NamedTuple):
     """The consumer is up."""
 
@@ -91,7 +103,23 @@ class Finished(NamedTuple):
     report: dict[str, Any]
 
 
-Message = Slab | Gone | Doorbell | Flush | Pressure | Ready | Ack | Release | Hold | Flushed | Report | Trouble | Finished
+Message = (
+    Slab
+    | Gone
+    | Doorbell
+    | Flush
+    | Pressure
+    | Ready
+    | Ack
+    | Release
+    | Hold
+    | Flushed
+    | Report
+    | Trouble
+    | Finished
+    | Unflush
+    | Skipped
+)
 TYPES: Final[tuple[type[Any], ...]] = (
     Slab,
     Gone,
@@ -106,6 +134,8 @@ TYPES: Final[tuple[type[Any], ...]] = (
     Report,
     Trouble,
     Finished,
+    Unflush,
+    Skipped,
 )
 
 

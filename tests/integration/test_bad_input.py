@@ -1,6 +1,7 @@
 """Bad input costs itself and nothing else: it is named exactly, counted, recorded, and raised only by a strict logger."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,20 @@ from tests.unit.logger.recording import recorded
 RAGGED = [[1.0, 2.0], [3.0]]
 Logs = Callable[[al.MultiLogger], None]
 
+NAN = math.nan
+TONE, FILM, RED = np.zeros(9, np.float32), np.zeros((2, 3, 4, 4), np.uint8), np.zeros((3, 2, 2), np.uint8)
+
+
+class Unreadable:
+    def __float__(self) -> float:
+        raise KeyError("gone")
+
+
+def log_within_a_number(log: al.MultiLogger) -> None:
+    with log.namespace(3), log.namespace("inner"):  # type: ignore[arg-type]
+        log.log_string("k", "x")
+
+
 # what is logged, the kind it names, what it says was expected, what it says it got
 WRONG: dict[str, tuple[Logs, str, str, str]] = {
     "scalar: an object": (lambda log: log.log_scalar("k", object()), "scalar", "a number", "object <object object"),
@@ -28,6 +43,13 @@ WRONG: dict[str, tuple[Logs, str, str, str]] = {
     "scalar: an array": (lambda log: log.log_scalar("k", np.zeros(3)), "scalar", "no dimensions", "shape (3,), float64"),
     "scalar: a tensor": (lambda log: log.log_scalar("k", torch.zeros(2, 2)), "scalar", "no dimensions", "(2, 2)"),
     "scalar: complex tensor": (lambda log: log.log_scalar("k", torch.tensor(1j)), "scalar", "a number", "complex64"),
+    "scalar: text": (lambda log: log.log_scalar("k", "text"), "scalar", "a number", "str 'text'"),
+    "scalar: an image": (lambda log: log.log_scalar("k", al.Image(RED)), "scalar", "a number", "Image"),
+    "scalar: makes text": (lambda log: log.log_scalar("k", lambda: "text"), "scalar", "a number", "str 'text'"),
+    "scalar: unreadable": (lambda log: log.log_scalar("k", Unreadable()), "scalar", "can be read", "KeyError: 'gone'"),
+    "scalar: its namespace": (lambda log: log.log_scalar("k", 1.0, namespace=3), "scalar", "a str as its namespace", "int 3"),
+    "string: its namespace": (lambda log: log.log_string("k", "x", namespace=0), "string", "a str as its namespace", "int 0"),
+    "string: within a namespace": (log_within_a_number, "string", "a str as its namespace", "int 3"),
     "scalar: reduced": (lambda log: log.log_scalar("k", "x", reduce="sum"), "scalar", "a number", "str 'x'"),
     "string: a number": (lambda log: log.log_string("k", 3), "string", "a str", "int 3"),
     "string: bytes": (lambda log: log.log_string("k", b"x"), "string", "a str", "bytes b'x'"),
@@ -40,10 +62,28 @@ WRONG: dict[str, tuple[Logs, str, str, str]] = {
     "image: complex": (lambda log: log.log_image("k", np.zeros((3, 4, 4), complex)), "image", "numbers", "complex128"),
     "image: ragged": (lambda log: log.log_image("k", RAGGED), "image", "an array", "list [[1.0, 2.0], [3.0]]"),
     "image: objects": (lambda log: log.log_image("k", np.array([[None]])), "image", "an array of numbers", "object"),
-    "image: caption": (lambda log: log.log_image("k", np.zeros((4, 4)), caption=object()), "image", "can be read", "object"),
+    "image: caption": (
+        lambda log: log.log_image("k", np.zeros((4, 4)), caption=object()),
+        "image",
+        "a str as caption",
+        "object",
+    ),
     "image: other kind": (lambda log: log.log_image("k", al.Audio(np.zeros(4))), "image", "an array of numbers", "Audio"),
     "audio: (T, C)": (lambda log: log.log_audio("k", np.zeros((100, 2))), "audio", "(C, T)", "shape (100, 2)"),
     "audio: bool": (lambda log: log.log_audio("k", np.zeros(9, bool)), "audio", "numbers", "dtype bool"),
+    "audio: rate 0": (lambda log: log.log_audio("k", TONE, sample_rate=0), "audio", "whole number of Hz", "sample_rate=0"),
+    "audio: rate < 0": (lambda log: log.log_audio("k", TONE, sample_rate=-8000), "audio", "whole number of Hz", "=-8000"),
+    "audio: rate NaN": (lambda log: log.log_audio("k", TONE, sample_rate=NAN), "audio", "whole number of Hz", "=nan"),
+    "audio: rate text": (lambda log: log.log_audio("k", TONE, sample_rate="8k"), "audio", "whole number of Hz", "='8k'"),
+    "audio: rate 0.5": (lambda log: log.log_audio("k", TONE, sample_rate=0.5), "audio", "whole number of Hz", "=0.5"),
+    "audio: rate 2**32": (lambda log: log.log_audio("k", TONE, sample_rate=2**32), "audio", "of 32 bits", "=4294967296"),
+    "audio: an object's": (lambda log: log.log_audio("k", al.Audio(TONE, 0)), "audio", "whole number of Hz", "sample_rate=0"),
+    "video: fps 0": (lambda log: log.log_video("k", FILM, fps=0), "video", "frames per second", "fps=0"),
+    "video: fps NaN": (lambda log: log.log_video("k", FILM, fps=NAN), "video", "frames per second", "fps=nan"),
+    "video: fps inf": (lambda log: log.log_video("k", FILM, fps=math.inf), "video", "frames per second", "fps=inf"),
+    "video: fps text": (lambda log: log.log_video("k", FILM, fps="30"), "video", "frames per second", "fps='30'"),
+    "video: fps an array": (lambda log: log.log_video("k", FILM, fps=TONE), "video", "frames per second", "fps=array"),
+    "video: an object's": (lambda log: log.log_video("k", al.Video(FILM, -1.0)), "video", "frames per second", "fps=-1.0"),
     "video: THWC": (lambda log: log.log_video("k", np.zeros((5, 8, 9, 3))), "video", "(T, C, H, W)", "(5, 8, 9, 3)"),
     "video: THW": (lambda log: log.log_video("k", np.zeros((5, 8, 9))), "video", "(T, C, H, W)", "(5, 8, 9)"),
     "points: (3, N)": (lambda log: log.log_point_cloud("k", np.zeros((3, 9))), "point_cloud", "(N, 3)", "(3, 9)"),
@@ -188,31 +228,187 @@ async def test_any_text_is_a_key(tmp_path: Path, recorder: str) -> None:
     assert outside == {"run"}
 
 
-WAYS: dict[str, Callable[[al.MultiLogger, Any], None]] = {
-    "log_scalar": lambda log, key: log.log_scalar(key, 0.5),
-    "log": lambda log, key: log.log({key: 0.5}),
-    "namespace": lambda log, key: log.log_scalar(key, 0.5, namespace=str(key)),
-    "log_string": lambda log, key: log.log_string(key, "x"),
-    "log_image": lambda log, key: log.log_image(key, np.zeros((2, 2))),
-    "row": lambda log, key: log.row("a", key)(0, 1.0, 2.0),
+NO_KEYS: list[tuple[Any, str]] = [(3, "int 3; write '3'"), (None, "NoneType None"), (b"k", "bytes b'k'"), ((1, 2), "tuple")]
+WAYS: dict[str, tuple[str, Callable[[al.MultiLogger, Any], None]]] = {
+    "log_scalar": ("scalar", lambda log, key: log.log_scalar(key, 0.5)),
+    "log_scalar, a sum": ("scalar", lambda log, key: log.log_scalar(key, 0.5, reduce="sum")),
+    "log": ("scalar", lambda log, key: log.log({key: 0.5})),
+    "log, text": ("string", lambda log, key: log.log({key: "text"})),
+    "log, under a namespace": ("scalar", lambda log, key: log.log({key: 0.5}, namespace="ns")),
+    "log_string": ("string", lambda log, key: log.log_string(key, "x")),
+    "log_image": ("image", lambda log, key: log.log_image(key, RED)),
+    "log_config": ("config", lambda log, key: log.log_config({}, key=key)),
 }
 
 
-@pytest.mark.parametrize(
-    ("key", "recorded_as"), [(3, "3"), (None, "None"), ("\udcff.png", "\\udcff.png")], ids=["int", "None", "surrogate"]
-)
+@pytest.mark.parametrize(("key", "got"), NO_KEYS, ids=["int", "None", "bytes", "tuple"])
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_key_that_is_no_text_is_recorded_as_its_text(tmp_path: Path, key: Any, recorded_as: str, way: str) -> None:
+async def test_a_key_that_is_no_text_is_told_and_costs_its_value_alone(tmp_path: Path, key: Any, got: str, way: str) -> None:
+    kind, log_it = WAYS[way]
+
     async def body(log: al.MultiLogger) -> None:
         for step in range(3):
             log.log_scalar("loss", 0.5)
-            WAYS[way](log, key)
+            log_it(log, key)
             await log.write(step)
+        assert log.statistics()["invalid"] == 3
+        assert log.statistics()["discarded"] == 0
 
     run = await recorded(tmp_path / "run", body)
     assert run.series("loss").step.tolist() == [0, 1, 2]
-    assert sum(event.key == recorded_as for event in run.events()) == 3
+    told = list(run.events(key="invalid"))
+    assert [one.step for one in told] == [0, 1, 2]
+    assert told[0].value.startswith(f"{kind} ")
+    assert repr(key) in told[0].value.partition(": expected ")[0]
+    assert f"expected a str as its key, got {got}" in told[0].value
+    assert len(run) == 6
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_strict_logger_raises_a_key_that_is_no_text(tmp_path: Path, way: str) -> None:
+    kind, log_it = WAYS[way]
+
+    async def body(log: al.MultiLogger) -> None:
+        with pytest.raises(al.InvalidValue, match="expected a str as its key, got int 3") as caught:  # noqa: PT012
+            log_it(log, 3)
+            await log.write(0)
+        assert (caught.value.key, caught.value.kind) == ("3", kind)
+        log.log_scalar("loss", 0.5)
+        await log.write(1)
+
+    assert len(await recorded(tmp_path / "run", body, strict=True)) == 1
+
+
+async def test_a_number_as_key_is_never_taken_for_its_text(tmp_path: Path) -> None:
+    """Under one of the two the other's values would be lost, and nobody told."""
+
+    async def body(log: al.MultiLogger) -> None:
+        for step in range(5):
+            log.log_scalar(1, 0.5)  # type: ignore[arg-type]
+            log.log_scalar("1", 0.25)
+            await log.write(step)
+
+    run = await recorded(tmp_path / "run", body)
+    assert run.series("1").value.tolist() == [0.25] * 5
+    assert len(list(run.events(key="invalid"))) == 5
+
+
+async def test_a_key_that_cant_be_hashed_is_told_at_once(tmp_path: Path) -> None:
+    async def body(log: al.MultiLogger) -> None:
+        log.log_scalar(["k"], 0.5)  # type: ignore[arg-type]
+        log.log_scalar("loss", 0.5)
+        await log.write(0)
+
+    run = await recorded(tmp_path / "run", body)
+    (told,) = run.events(key="invalid")
+    assert "expected a str as its key, got list ['k']" in told.value
+    assert len(run.series("loss")) == 1
+
+
+async def test_a_key_whose_text_has_half_a_pair_is_recorded_escaped(tmp_path: Path) -> None:
+    """A file name as the operating system gives it."""
+
+    async def body(log: al.MultiLogger) -> None:
+        for step in range(3):
+            log.log_scalar("\udcff.png", 0.5)
+            log.log_string("\udcff.png", "x")
+            await log.write(step)
+
+    run = await recorded(tmp_path / "run", body)
+    assert [event.key for event in run.events()] == ["\\udcff.png"] * 6
     assert run.damage == []
+
+
+@pytest.mark.parametrize(("keys", "namespace"), [(("a", 3), None), ((None,), None), (("a",), 3)])
+async def test_a_row_handle_wants_text_for_keys_and_namespace(tmp_path: Path, keys: Any, namespace: Any) -> None:
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        with pytest.raises(al.InvalidValue, match="expected a str as"):
+            log.row(*keys, namespace=namespace)
+        with pytest.raises(al.InvalidValue, match="'phase': expected one of train, valid, test"):
+            log.row("a", phase="training")  # type: ignore[arg-type]
+
+
+async def test_a_child_wants_text_for_its_namespace(tmp_path: Path) -> None:
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        with pytest.raises(al.InvalidValue, match="namespace: expected a str as its namespace, got int 3"):
+            log.child(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [None, 3, [("a", 1.0)], "text"], ids=["None", "int", "pairs", "text"])
+async def test_what_is_no_mapping_is_told(tmp_path: Path, values: Any) -> None:
+    async def body(log: al.MultiLogger) -> None:
+        log.log(values)
+        log.log_scalar("loss", 0.5)
+        await log.write(0)
+
+    run = await recorded(tmp_path / "run", body)
+    (told,) = run.events(key="invalid")
+    assert told.value.startswith(f"mapping: expected a mapping of keys to values, got {type(values).__name__}")
+    assert len(run) == 2
+
+
+@pytest.mark.parametrize("mapping_first", [True, False])
+@pytest.mark.parametrize("recorder", ["thread", "process"])
+async def test_text_is_taken_by_log_and_refused_by_log_scalar(tmp_path: Path, recorder: str, mapping_first: bool) -> None:
+    """Whichever comes first, and also under keys that held numbers a moment ago."""
+
+    async def body(log: al.MultiLogger) -> None:
+        for step in range(20):
+            texts = step % 5 == 4
+            given = {"a": 1.0, "b": "text" if texts else 2.0, "c": (lambda: "made") if texts else 3.0}
+            if mapping_first:
+                log.log(given)
+            log.log_scalar("d", "text" if texts else 4.0)
+            if not mapping_first:
+                log.log(given)
+            await log.write(step)
+        assert log.statistics()["invalid"] == 4
+
+    run = await recorded(tmp_path / "run", body, recorder=recorder)
+    assert [event.value for event in run.events(kind="string", key="b")] == ["text"] * 4
+    assert [event.value for event in run.events(kind="string", key="c")] == ["made"] * 4
+    assert [event.value.partition(", got ")[2] for event in run.events(key="invalid")] == [
+        "str 'text'; log_string takes text"
+    ] * 4
+    assert [len(run.series(key)) for key in "abcd"] == [20, 16, 16, 16]
+
+
+async def test_a_strict_logger_counts_a_refused_write_once(tmp_path: Path) -> None:
+    async with al.MultiLogger(tmp_path / "run", recorder="thread", strict=True) as log:
+        log.log({"a": 1.0, "b": None})
+        with pytest.raises(al.InvalidValue):
+            await log.write(0)
+        assert log.statistics()["discarded"] == 2
+        log.log({"a": 1.0, "b": None})
+        with pytest.raises(al.InvalidValue):
+            log.write_nowait(0)
+        assert log.statistics()["discarded"] == 4
+
+
+async def test_the_step_after_the_last_is_refused_by_the_write(tmp_path: Path) -> None:
+    last = al.State(2**63 - 1)
+
+    async def body(log: al.MultiLogger) -> None:
+        row = log.row("r")
+        row(last, 1.0)
+        for _ in range(3):  # also on the quick path
+            log.log_scalar("loss", 0.5)
+            await log.write(last)
+        wrong = "state 'step': expected a whole number of 64 bits, got 9223372036854775808"
+        log.log_scalar("loss", 0.5)
+        with pytest.raises(al.InvalidValue, match=wrong):
+            await log.write(last.next())
+        with pytest.raises(al.InvalidValue, match=wrong):
+            row(last.next(), 1.0)
+        with pytest.raises(al.InvalidValue, match=wrong):
+            log.at(last.next())
+        log.log_scalar("loss", 0.5)
+        with pytest.raises(al.InvalidValue, match=wrong):
+            log.write_nowait(last.next())
+
+    run = await recorded(tmp_path / "run", body)
+    assert run.series("loss").step.tolist() == [2**63 - 1] * 3
+    assert len(run.series("r")) == 1
 
 
 @pytest.mark.parametrize("state", ["1", None, 1.5, 2**63, object()], ids=["text", "none", "fraction", "too wide", "object"])

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 
 import asynclog as al
+from asynclog.cli.stats import route_counters
 from asynclog.errors import LoggerClosed, RunError, RunNotFound
 from tests.integration import scripts
-from tests.misbehaving import Sleeper
+from tests.misbehaving import Gate, Raiser, Sleeper, Unopenable
+from tests.unit.logger.recording import adds_up
 
 RECORDERS = pytest.mark.parametrize("recorder", ["thread", "process"])
 
@@ -476,3 +478,107 @@ def test_importing_costs_no_process_and_no_thread() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=scripts.ROOT)
     assert done.stdout == "1\n", done.stderr
     assert not (scripts.ROOT / "never").exists()
+
+
+# -- loops that end before the logger ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("directory", [True, False])
+def test_a_sink_on_the_caller_s_loop_survives_the_loop(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, directory: bool
+) -> None:
+    """``asyncio.run`` twice with one logger: a flush in the second claims nothing that its sink hasn't got."""
+    memory = al.sinks.Memory()
+    log = al.MultiLogger(tmp_path / "run" if directory else None, sinks=[al.Route(memory, name="memory", place="caller")])
+
+    async def train(first: int, *, flush: bool) -> None:
+        for step in range(first, first + 100):
+            log.log_scalar("x", step * 0.5)
+            await log.write(step)
+        if flush:
+            assert await log.flush(deadline=20) == {"memory": 0}
+
+    def steps() -> list[int]:
+        return [state.step for state, _ in memory.data["x"]]
+
+    asyncio.run(train(0, flush=True))
+    assert steps() == list(range(100))
+    asyncio.run(train(100, flush=False))
+    asyncio.run(train(200, flush=True))
+    assert steps() == list(range(300))
+    asyncio.run(train(300, flush=False))
+    log.close()
+    assert steps() == list(range(400))
+    counted = log.statistics()["routes"]["memory"]
+    assert (counted["offered"], counted["delivered"], counted["pending"], counted["state"]) == (400, 400, 0, "ended")
+    told = [one.getMessage() for one in caplog.records if "its event loop has ended" in one.getMessage()]
+    assert len(told) == 2, "once for each loop that a sink was left by"
+
+
+# -- what the command tells after the end --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recorder", ["thread", "process"])
+async def test_the_command_tells_what_the_logger_told(tmp_path: Path, recorder: Any) -> None:
+    """Of sinks that kept up, were stopped, or hang; of what was folded, and of what was never looked at."""
+    sinks = [
+        al.Route(al.sinks.Memory(), name="memory", limit=al.RateLimit(steps=40)),
+        al.Route(Raiser(), name="raiser", place="recorder"),
+        al.Route(Sleeper(), name="sleeper", place="recorder", deadline=0.3),
+        al.Route(Raiser(), name="here", place="thread"),
+        al.Route(al.sinks.CSV("rows.csv"), name="table", limit=al.RateLimit(3600.0)),
+        al.Route(Unopenable(), name="unopenable", place="recorder"),
+    ]
+    log = al.MultiLogger(tmp_path / "run", sinks=sinks, limit=al.RateLimit(3600.0), recorder=recorder)
+    for step in range(300):
+        log.log_scalar("loss", step * 0.5, reduce="mean")
+        log.log_scalar("lazy", lambda: 0.5)
+        log.log_image("frame", lambda: np.zeros((2, 2), np.uint8))
+        await log.write(step)
+        await asyncio.sleep(0.001)
+    with pytest.raises(ExceptionGroup):
+        await log.aclose(deadline=2.0)
+    routes = log.statistics()["routes"]
+    shown = {one["route"]: one for one in await asyncio.to_thread(route_counters, tmp_path / "run")}
+    names = ("offered", "delivered", "rejected", "dropped", "not_due", "filtered", "folded", "pending")
+    for name, told in routes.items():
+        if name != "memory":  # ephemeral: it keeps nothing over a restart, and so no cursor
+            assert {one: shown[name][one] for one in names} == {one: told[one] for one in names}, name
+    assert log.statistics()["skipped"] > 0
+    assert routes["sleeper"]["pending"] > 0
+
+
+# -- flushes that nobody waits for any more ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["thread", "recorder"])
+async def test_a_flush_whose_deadline_passed_leaves_nothing(tmp_path: Path, place: Any) -> None:
+    """However often a loop flushes beside a sink that hangs."""
+    gate = Gate()
+    log = al.MultiLogger(
+        tmp_path / "run",
+        sinks=[al.Route(gate, name="gate", place=place)],
+        recorder="thread" if place == "recorder" else "process",
+    )
+    for step in range(5):
+        log.log_scalar("x", 0.5)
+        await log.write(step)
+        with pytest.raises(TimeoutError):
+            await log.flush(deadline=0.05)
+    assert log._core.flush_tickets == {}
+    assert len(log._lifecycle._engines.flushes) == 0
+    gate.open_gate.set()
+    assert await log.flush(deadline=20) == {"gate": 0}
+    for runner in log._lifecycle._engines._runners():
+        assert len(runner._tickets) == 0
+    await log.aclose(deadline=20)
+
+
+async def test_the_last_mean_of_a_run_reaches_a_limited_sink(tmp_path: Path) -> None:
+    memory = al.sinks.Memory()
+    async with al.MultiLogger(tmp_path / "run", sinks=[al.Route(memory, limit=al.RateLimit(steps=10))]) as log:
+        for step in range(30):
+            log.log_scalar("return", float(step), reduce="mean")
+            await log.write(step)
+    assert [(state.step, value) for state, value in memory.data["return"]] == [(0, 0.0), (10, 5.5), (20, 15.5), (29, 25.0)]
+    assert adds_up(log.statistics()["routes"]["memory"])

@@ -18,7 +18,7 @@ import pytest
 
 import asynclog as al
 from tests.integration import scripts
-from tests.misbehaving import Outage, Raiser, Sleeper
+from tests.misbehaving import Outage, Raiser, Sleeper, Slow
 from tests.unit.logger.recording import adds_up
 
 MEBIBYTE = 1 << 20
@@ -253,6 +253,99 @@ log.log_scalar("x", 0.5); log.write_nowait(0); log.close()
     assert len(al.read(tmp_path / "run")) == 1
 
 
+# -- sinks that end the recorder -----------------------------------------------------------------------------------------
+
+
+ENDINGS = """
+import logging
+logging.basicConfig(format="%(levelname)s %(message)s")
+from pathlib import Path
+from tests.misbehaving import Ender, Slow
+async def train():
+    sinks = [
+        al.Route(Ender(sys.argv[2], sys.argv[3], 200), name="ender", place="recorder"),
+        al.Route(Slow(Path(path + "-slow")), name="slow", place="recorder"),
+        al.Route(al.sinks.CSV("rows.csv"), name="table"),
+    ]
+    log = al.MultiLogger(path, sinks=sinks)
+    for step in range(400):
+        log.log_scalar("x", step * 0.5)
+        await log.write(step)
+        await asyncio.sleep(0.002)
+    try:
+        await log.aclose(deadline=20)
+    except ExceptionGroup as group:
+        for one in group.exceptions:
+            print(type(one).__name__, str(one).replace(chr(10), " "))
+    told = log.statistics()
+    for name, one in told["routes"].items():
+        parts = ("delivered", "rejected", "dropped", "not_due", "filtered", "folded", "pending")
+        assert one["offered"] == sum(one[part] for part in parts), one
+        print(name, one["state"], one["offered"], one["pending"])
+    print("pid", told["recorder"]["pid"], "deaths", told["recorder"]["deaths"])
+    print("survived")
+asyncio.run(train())
+"""
+
+
+@pytest.mark.parametrize(("way", "call"), [("exits", "write"), ("segfaults", "write"), ("exits", "open"), ("exits", "aclose")])
+def test_a_sink_that_ends_the_recorder_is_stopped_and_everything_else_goes_on(tmp_path: Path, way: str, call: str) -> None:
+    """After two deaths, of which the slow sink beside it is innocent; the training process never runs it."""
+    done = scripts.run(ENDINGS, tmp_path / "run", way, call)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said[0].startswith("SinkError sink 'ender' was stopped: the recorder ended twice while it was in this sink")
+    assert ("exit status 3" if way == "exits" else "signal 11") in said[0]
+    assert [one for one in said if one.startswith("SinkError")] == said[:1]
+    assert "ERROR sink 'ender' was stopped" in done.stderr
+    assert "in a thread of this process" not in done.stderr
+    assert "slow ended 400 0" in said
+    assert "table ended 400 0" in said
+    assert any(one.startswith("ender stopped 400 ") for one in said)
+    assert said[-1] == "survived"
+    assert {int(line) for line in (tmp_path / "run-slow").read_text().split()} == set(range(400))
+    run = al.read(tmp_path / "run")
+    assert run.status == "finished"
+    assert run.series("x").step.tolist() == list(range(400))
+    assert (run.missing, run.damage, run.gaps) == (0, [], [])
+
+
+def test_no_sink_goes_to_the_training_process_if_it_isn_t_known_which_one_ends_recorders(tmp_path: Path) -> None:
+    """It ends them from a thread of its own, while nobody calls it."""
+    program = ENDINGS.replace("range(400)", "range(1500)")
+    done = scripts.run(program, tmp_path / "run", "exits", "behind")
+    assert done.returncode == 0, done.stderr
+    assert "ERROR the recorder died 3 times within a minute; recording goes on in a thread" in done.stderr
+    said = done.stdout.splitlines()
+    assert said[-1] == "survived"
+    assert {one.split("'")[1] for one in said if one.startswith("SinkError")} == {"ender", "slow", "table"}
+    run = al.read(tmp_path / "run")
+    assert run.status == "finished"
+    assert run.series("x").step.tolist() == list(range(1500))
+    assert (run.missing, run.damage) == (0, [])
+
+
+async def test_a_kill_from_outside_condemns_no_sink(tmp_path: Path) -> None:
+    """However often it hits while the sink is being called."""
+    target, killed = tmp_path / "target", set[int]()
+    async with al.MultiLogger(tmp_path / "run", sinks=[al.Route(Slow(target, 0.2), name="slow")]) as log:
+        for step in range(3):
+            pid = await recorder_of(log, killed)
+            log.log_scalar("x", 0.5)
+            await log.write(step)
+            async with asyncio.timeout(20):
+                while log.statistics()["recorder"].get("pid") != pid or not log.statistics()["recorder"].get("events"):
+                    await asyncio.sleep(0.005)
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+            async with asyncio.timeout(20):
+                while log.statistics()["recorder"]["deaths"] < len(killed):
+                    await asyncio.sleep(0.002)
+        await log.flush(deadline=20)
+        assert log.statistics()["routes"]["slow"]["pending"] == 0
+    assert {int(line) for line in target.read_text().split()} == {0, 1, 2}
+
+
 # -- clocks ------------------------------------------------------------------------------------------------------------
 
 
@@ -344,6 +437,8 @@ async def test_a_small_sink_beside_one_that_sleeps_and_one_that_raises(tmp_path:
         al.Route(Raiser(), name="raiser"),
     ]
     log = al.MultiLogger(tmp_path / "run", sinks=sinks, recorder=recorder)
+    # Until the recorder is up: a socket's buffer doesn't hold the datagrams of all that is written meanwhile.
+    await log.flush(deadline=20)
     sent = 0
     async with Heart() as heart, asyncio.timeout(30):
         # Until the raising one was given up, in three batches of three tries each.

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from asynclog.engine.cursor import Cursor
-from asynclog.engine.feed import Delivery, JournalFeed
+from asynclog.engine.feed import Delivery
+from asynclog.engine.journal_feed import JournalFeed
 from asynclog.flow.limit import Limiter, RateLimit
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
@@ -160,7 +161,9 @@ class Books(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "counters"):
-            self.counters.add(self.selector.end())
+            last = self.selector.end()
+            self.counters.add(last.settled)
+            self.counters.add(Counters(delivered=last.events))
             assert self.counters.pending == 0
 
 

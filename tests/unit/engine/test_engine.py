@@ -1,5 +1,6 @@
 """The engine and its loop: what is announced is in the journal and at the sinks, whatever dies, stalls or is left out."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,20 @@ from asynclog.engine.cursor import CursorFile
 from asynclog.engine.engine import Engine
 from asynclog.engine.loop import EngineLoop
 from asynclog.flow.route import Route
-from asynclog.link.messages import Doorbell, Finished, Flush, Flushed, Hold, Message, Pressure, Ready, Report, Trouble
+from asynclog.link.messages import (
+    Doorbell,
+    Finished,
+    Flush,
+    Flushed,
+    Hold,
+    Message,
+    Pressure,
+    Ready,
+    Report,
+    Skipped,
+    Trouble,
+    Unflush,
+)
 from asynclog.testing.files import FaultyFiles
 from asynclog.wire.event import ArraySpec, event_meta
 from asynclog.wire.frame import pack_meta
@@ -144,6 +158,13 @@ def test_samples_are_counted_off_the_training_process(recorded: Recorded) -> Non
     assert histogram.counts.sum() == 1000
 
 
+def test_a_footer_tells_how_many_events_there_are(recorded: Recorded) -> None:
+    recorded.rows(3)
+    recorded.ends.event(b"", meta=text_meta("hello"))
+    recorded.finish()
+    assert recorded.stream.frames[0, 0][-1].meta == {"status": "finished", "events": 4}
+
+
 def test_memory_comes_back_once_it_is_written(recorded: Recorded) -> None:
     ref = recorded.ends.event(b"x" * (3 << 20), meta=text_meta("big"))
     recorded.turn()
@@ -181,6 +202,47 @@ def test_a_flush_is_answered_when_everything_is_durable_and_delivered(tmp_path: 
     assert numbers(sink.values) == [1.0, 2.0, 3.0]
     assert files.calls["sync"] >= 1
     recorded.finish()
+    recorded.ends.close()
+
+
+def test_a_flush_that_nobody_waits_for_is_forgotten(tmp_path: Path) -> None:
+    """It is not answered, and leaves nothing with a sink that hangs."""
+    may_go = threading.Event()
+    sink = ToldSink(lambda call: may_go.wait(DEADLINE_S) if call == "write" else None)
+    recorded = Recorded(tmp_path, [Route(sink, name="sink")])
+    recorded.rows(1)
+    recorded.ends.producer.send(Flush(7, recorded.ends.producer.control.position))
+    recorded.turn()
+    sink.until(lambda: "write" in sink.calls)
+    recorded.ends.producer.send(Unflush(7))
+    recorded.turn()
+    assert len(recorded.engine._answers) == 0
+    assert len(recorded.engine.runners[0]._tickets) == 0
+    may_go.set()
+    recorded.finish()
+    assert not any(isinstance(one, Flushed) for one in recorded.heard)
+    recorded.ends.close()
+
+
+def test_a_stopped_route_is_never_called_again_and_the_others_go_on(tmp_path: Path) -> None:
+    good, bad = ToldSink(), ToldSink()
+    routes = [Route(good, name="good"), Route(bad, name="bad")]
+    recorded = Recorded(tmp_path, routes, stopped={"bad": "it ended the recorder"})
+    recorded.rows(3)
+    assert recorded.flush().pending == {"good": 0, "bad": 3}
+    recorded.finish()
+    assert (numbers(good.values), bad.calls) == ([1.0, 2.0, 3.0], [])
+    recorded.ends.close()
+
+
+def test_what_no_route_was_asked_about_is_in_the_cursor(tmp_path: Path) -> None:
+    _, one = route()
+    recorded = Recorded(tmp_path, [one])
+    recorded.rows(3)
+    recorded.ends.producer.send(Skipped(4))
+    recorded.finish()
+    saved = json.loads((tmp_path / "cursors" / "sink" / "main.json").read_text())["counters"]
+    assert (saved["offered"], saved["delivered"], saved["not_due"], saved["pending"]) == (7, 3, 4, 0)
     recorded.ends.close()
 
 
@@ -320,8 +382,7 @@ def test_a_killed_writer_s_rows_are_all_there(recorded: Recorded) -> None:
 def retire(engine: Engine) -> None:
     """Its process is gone: so are its threads and the locks they held."""
     for runner in engine.runners:
-        runner._stopped = True
-        runner.notify()
+        runner.leave()
         assert runner.ended.wait(DEADLINE_S)
 
 

@@ -165,8 +165,21 @@ def test_a_failed_run_says_why(made: EngineSettings) -> None:
     writer = journal_writer(made)
     writer.close("failed", "Traceback: no more food", START_NS + 5)
     footer = Stream(made.stream).frames[0, 0][-1]
-    assert footer.meta == {"status": "failed", "error": "Traceback: no more food"}
+    assert footer.meta == {"status": "failed", "error": "Traceback: no more food", "events": 0}
     assert footer.time == START_NS + 5
+
+
+def test_a_footer_counts_the_epoch_s_events(made: EngineSettings) -> None:
+    """Those of an earlier recorder, too: whoever glances at the end needn't read the rest."""
+    first = journal_writer(made)
+    put(first, rows(0, 0.5, 1.5))
+    first.commit()
+    second = journal_writer(made)
+    assert second.events == 2
+    second.events += 3
+    put(second, rows(1, 0.5, 1.5, 2.5))
+    end(second)
+    assert Stream(made.stream).frames[0, 1][-1].meta == {"status": "finished", "events": 5}
 
 
 def test_nothing_is_written_behind_the_end(made: EngineSettings) -> None:
@@ -199,7 +212,7 @@ def test_compressed_frames_are_read_back(tmp_path: Path) -> None:
 def test_the_empty_segment_of_a_claim_is_filled(made: EngineSettings) -> None:
     (made.stream or Path()).joinpath(segment_name(0, 0)).touch()
     writer = journal_writer(made)
-    assert (writer.next_seq, writer.number, writer.events_before) == (0, 0, 0)
+    assert (writer.next_seq, writer.number, writer.events) == (0, 0, 0)
 
 
 def test_a_successor_goes_on_in_the_next_segment(made: EngineSettings) -> None:
@@ -213,7 +226,7 @@ def test_a_successor_goes_on_in_the_next_segment(made: EngineSettings) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     second = journal_writer(made)
-    assert (second.next_seq, second.number, second.events_before) == (2, 1, 3)
+    assert (second.next_seq, second.number, second.events) == (2, 1, 3)
     assert not second.add(rows(1, 1.5, 2.5))
     put(second, rows(2, 3.5), rows(3, 4.5))
     second.commit()

@@ -185,8 +185,8 @@ def test_a_claim_without_room_is_unwritable_and_leaves_the_stream_free(tmp_path:
     ("options", "message"),
     [
         ({"fsync": "sometimes"}, "Journal fsync: expected 'interval', 'always' or 'close', got 'sometimes'"),
-        ({"linger": 0}, "Journal linger: expected seconds > 0, got 0"),
-        ({"segment_bytes": 4095}, "Journal segment_bytes: expected at least 4096, got 4095"),
+        ({"linger": 0}, "Journal linger: expected seconds > 0, as a number, got 0"),
+        ({"segment_bytes": 4095}, "Journal segment_bytes: expected at least 4096, as a whole number, got 4095"),
         ({"compress": "gzip"}, "Journal compress: expected None or 'zstd', got 'gzip'"),
         ({"keep": "a week"}, "Journal keep: expected 'forever', got 'a week'"),
         ({"kinds": {"image", "smell"}}, "Journal kinds: expected some of "),

@@ -6,7 +6,7 @@ import pytest
 
 from asynclog.flow.limit import Limiter, RateLimit
 from asynclog.flow.route import Route
-from asynclog.flow.select import Counters, Selector
+from asynclog.flow.select import Counters, Selection, Selector
 from asynclog.sink import Batch
 from asynclog.wire.batch import Rows
 from asynclog.wire.frame import Frame
@@ -121,9 +121,22 @@ def test_a_route_with_a_bit(
     selector = Selector(ROUTE, 0)
     assert run(frames, selector, always) == (deliveries, settled)
     assert selector.waiting == waiting
-    assert selector.end() == Counters(not_due=waiting)
+    last = selector.end()
+    assert last.settled.not_due + last.events == waiting
     assert selector.waiting == 0
-    assert selector.end() == Counters()
+    assert selector.end() == Selection([], 0, Counters())
+
+
+def test_at_the_end_what_was_reduced_is_delivered_and_what_was_merely_newest_is_not() -> None:
+    """Each at its own step and time, in order of time."""
+    schema = Schema(1, (LOSS, SUM, MEAN), due=True)
+    selector = Selector(ROUTE, 0)
+    run(defined(schema, masked([1, 0, 0], [(9.0, 9.0, 9.0), (1.0, 2.0, 3.0), (4.0, 5.0, 6.0)], schema)), selector)
+    last = selector.end()
+    (part,) = last.parts
+    told = [(one.step, one.time_ns - START_NS, one.key, one.value) for one in part.events()]
+    assert told == [(3, 3, "sum", 7.0), (3, 3, "mean", 4.5)]
+    assert (last.events, last.settled) == (2, Counters(not_due=1))
 
 
 def test_a_folded_delivery_keeps_the_state_of_the_write_it_is_part_of() -> None:

@@ -20,8 +20,10 @@ from asynclog.link.messages import (
     Ready,
     Release,
     Report,
+    Skipped,
     Slab,
     Trouble,
+    Unflush,
     decode,
     encode,
 )
@@ -41,6 +43,8 @@ MESSAGES: list[Message] = [
     Report({"routes": {"sink": {"offered": 1}}, "seq": 5, 7: None}),
     Trouble("", "the disk — full", False),
     Finished({}),
+    Unflush(1),
+    Skipped(7),
 ]
 ANNOUNCEMENTS: list[Announcement] = [
     Define(5, 0, 2, b"meta", b"payload"),

@@ -1,0 +1,156 @@
+"""A route's batches from the journal: nothing waits in memory, however slow the sink is."""
+
+from pathlib import Path
+from typing import Final
+
+from asynclog.engine.cursor import Cursor
+from asynclog.engine.feed import Delivery, Gathering
+from asynclog.engine.tail import Chunk, StreamTail
+from asynclog.errors import DamagedFrame
+from asynclog.flow.limit import Limiter
+from asynclog.flow.route import Route
+from asynclog.flow.select import Counters, Selector
+from asynclog.wire.frame import Frame
+from asynclog.wire.layout import Kind
+from asynclog.wire.stream import StreamDecoder
+
+# What a GAP may pass over: as many as a reader takes for missing rather than for damage.
+_LONGEST_GAP: Final = 1 << 22
+
+
+class JournalFeed:
+    """Reads the journal from a cursor on; nothing waits in memory, however slow the sink is.
+
+    own_epoch: the epoch being written; the feed ends behind its last footer. Numbers that wait to be folded are rebuilt after
+    a restart by reading again from where the oldest of them stands, without delivering anything twice.
+    """
+
+    def __init__(self, route: Route, stream: Path, writer: str, own_epoch: int, cursor: Cursor | None) -> None:
+        self._route, self._writer, self._own_epoch = route, writer, own_epoch
+        self._cursor = cursor or Cursor(own_epoch)
+        self._tail = StreamTail(stream, self._cursor.epoch)
+        self._frames: list[Frame] = []
+        self._following: Chunk | None = None
+        self._begin_epoch(self._cursor.epoch)
+        self.damaged = 0
+        self.intake = Counters()
+        self.events = self._cursor.events if self._cursor.epoch == own_epoch else 0
+        """Events of the own epoch in what was committed so far."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where the route stands; without its counters."""
+        return Cursor(self._cursor.epoch, self._cursor.seq, self._cursor.replay_from)
+
+    @property
+    def seq(self) -> int:
+        return self._cursor.seq if self._cursor.epoch == self._own_epoch else -1
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._decoder = StreamDecoder()
+        self._selector: Selector | None = None
+        self._waiting_since = -1
+        self._passed = -1
+
+    @property
+    def _reached(self) -> int:
+        """The last seq that was read, or that a GAP says will never come."""
+        return max(self._decoder.last_seq, self._passed)
+
+    def next(self) -> Delivery | None:
+        gathered = Gathering()
+        while not gathered.full:
+            if not self._frames:
+                chunk, self._following = self._following or self._tail.next(), None
+                if chunk is None:
+                    break
+                if chunk.epoch != self._epoch:
+                    if gathered.offered or self._waiting_since >= 0:
+                        # The old epoch is settled before the new one begins.
+                        self._following = chunk
+                        return self._delivery(gathered, ended=False, epoch_over=True)
+                    self._begin_epoch(chunk.epoch)
+                self.damaged += len(chunk.damage)
+                self._frames = chunk.frames[::-1]
+                continue
+            self._take(self._frames.pop(), gathered)
+        ended = self._ended
+        if not gathered.offered and not ended and self._reached <= self._cursor.seq:
+            if self._epoch == self._own_epoch:
+                # All of it was delivered before a restart.
+                self.events = self._decoder.events
+            return None
+        return self._delivery(gathered, ended=ended)
+
+    @property
+    def _ended(self) -> bool:
+        footer = self._decoder.footer
+        return (
+            self._epoch >= self._own_epoch
+            and not self._frames
+            and footer is not None
+            and footer.meta.get("status", "open") != "open"
+        )
+
+    def _take(self, frame: Frame, gathered: Gathering) -> None:
+        try:
+            record = self._decoder.feed(frame)
+            if frame.kind == Kind.GAP:
+                self._pass_over(frame.meta.get("to_seq"))
+        except DamagedFrame:
+            self.damaged += 1
+            return
+        if frame.kind == Kind.SEGMENT:
+            self._selector = self._selector or self._select()
+        if record is None:
+            return
+        if self._selector is None:
+            self._selector = self._select()
+        seq = frame.seq
+        if self._epoch == self._cursor.epoch and seq <= self._cursor.seq:
+            # A limit of the route's own, which the stream knows nothing of, counts from the stream's beginning.
+            if seq >= self._cursor.replay_from or self._selector.limiter is not None:
+                self._selector.take(record, self._decoder.always)
+                if seq < self._cursor.replay_from:
+                    # Nothing of it waited any more when the cursor was saved.
+                    self._selector.forget()
+                self._note_waiting(seq)
+            return
+        gathered.take(self._selector, record, self._decoder.always)
+        self._note_waiting(seq)
+
+    def _pass_over(self, last: object) -> None:
+        if isinstance(last, int) and last - self._reached <= _LONGEST_GAP:
+            self._passed = max(self._passed, last)
+
+    def _select(self) -> Selector:
+        names = self._decoder.routes
+        bit = names.index(self._route.name) if self._route.name in names else None
+        limiter = Limiter(self._route.limit) if bit is None and self._route.limit is not None else None
+        return Selector(self._route, bit, limiter)
+
+    def _note_waiting(self, seq: int) -> None:
+        assert self._selector is not None
+        if not self._selector.waiting:
+            self._waiting_since = -1
+        elif self._waiting_since < 0:
+            self._waiting_since = seq
+
+    def _delivery(self, gathered: Gathering, *, ended: bool, epoch_over: bool = False) -> Delivery:
+        seq = max(self._reached, self._cursor.seq if self._epoch == self._cursor.epoch else -1)
+        if (ended or epoch_over) and self._selector is not None:
+            gathered.end(self._selector, seq + 1)
+            self._waiting_since = -1
+        batch = gathered.batch(self._writer, self._epoch)
+        replay_from = self._waiting_since if self._waiting_since >= 0 else seq + 1
+        return Delivery(batch, gathered.delivered, gathered.settled, gathered.offered, seq, self._epoch, replay_from, ended)
+
+    def commit(self, delivery: Delivery) -> None:
+        self._cursor = Cursor(delivery.epoch, delivery.seq, delivery.replay_from)
+        if delivery.epoch == self._own_epoch:
+            self.events = self._decoder.events
+
+    def close(self) -> Counters:
+        self._tail.close()
+        return Counters()
