@@ -6,6 +6,7 @@ a state with axes or an elapsed time has a context of its own.
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
@@ -31,7 +32,9 @@ class Context:
         return self.elapsed_s is None and not self.axes
 
 
-_interned: dict[tuple[str, int, str], Context] = {}
+BARE: Final = Context("train", 0, "batch", None, _NO_AXES)
+"""The context of a bare step, the same for ever."""
+_interned: dict[tuple[str, int, str], Context] = {("train", 0, "batch"): BARE}
 # Precedent: an epoch counter that runs away (one a step) must not grow this table for ever.
 _MOST_INTERNED: Final = 4096
 
@@ -43,6 +46,7 @@ def plain_context(phase: Phase, epoch: int, level: Level) -> Context:
     if found is None:
         if len(_interned) >= _MOST_INTERNED:
             _interned.clear()
+            _interned["train", 0, "batch"] = BARE
         found = _interned[identity] = Context(phase, epoch, level, None, _NO_AXES)
     return found
 
@@ -67,12 +71,29 @@ def _number(value: Any, field: str) -> float:
         raise InvalidValue(kind="state", key=field, expected="a number", got=repr(value)) from None
 
 
+def _seconds(value: Any, field: str) -> float:
+    seconds = _number(value, field)
+    if not isfinite(seconds):
+        raise InvalidValue(kind="state", key=field, expected="a finite number of seconds", got=repr(value))
+    return seconds
+
+
+def _named_numbers(axes: Any) -> Mapping[str, float]:
+    if not isinstance(axes, Mapping):
+        raise InvalidValue(kind="state", key="axes", expected="a mapping of names to numbers", got=repr(axes))
+    for name in axes:
+        if not isinstance(name, str):
+            raise InvalidValue(kind="state", key="axes", expected="a str as each axis's name", got=repr(name))
+    return MappingProxyType({name: _number(value, f"axes[{name!r}]") for name, value in axes.items()})
+
+
 class State:
     """A point in training. Immutable and cheap; ``next()`` makes the following step's.
 
     step: whole number of 64 bits; late, repeated and decreasing steps are kept as they are.
     phase: "train", "valid" or "test". epoch: whole number. level: "fit", "epoch" or "batch".
-    elapsed_s: seconds of training so far, if the loop keeps its own clock; rate limits use it instead of the monotonic clock.
+    elapsed_s: seconds of training so far, finite, if the loop keeps its own clock; rate limits use it instead of the
+    monotonic clock.
     axes: further x-axes, name to number (``policy_version``, ``samples``).
 
     Raises InvalidValue for anything else.
@@ -97,12 +118,12 @@ class State:
             raise InvalidValue(kind="state", key="level", expected=f"one of {', '.join(LEVELS)}", got=repr(level))
         self._step = _whole(step, "step")
         epoch = _whole(epoch, "epoch")
-        if elapsed_s is None and not axes:
+        if elapsed_s is None and (axes is None or axes == {}):
             self._context = plain_context(phase, epoch, level)
         else:
-            further = {str(name): _number(value, f"axes[{name!r}]") for name, value in (axes or {}).items()}
-            elapsed = None if elapsed_s is None else _number(elapsed_s, "elapsed_s")
-            self._context = Context(phase, epoch, level, elapsed, MappingProxyType(further))
+            further = _NO_AXES if axes is None else _named_numbers(axes)
+            elapsed = None if elapsed_s is None else _seconds(elapsed_s, "elapsed_s")
+            self._context = Context(phase, epoch, level, elapsed, further)
 
     @property
     def step(self) -> int:
@@ -129,7 +150,10 @@ class State:
         return self._context.axes
 
     def next(self) -> "State":
-        """The next step of the same phase, epoch, level, elapsed time and axes."""
+        """The next step of the same phase, epoch, level, elapsed time and axes.
+
+        A step beyond 64 bits is refused by the write, not here.
+        """
         following = _new(State)
         following._step = self._step + 1
         following._context = self._context
@@ -179,3 +203,12 @@ class State:
 
 
 _new = State.__new__
+
+
+def as_state(state: Any, phase: Phase = "train") -> State:
+    """A State whose step can be recorded, or the State of a bare step. Raises InvalidValue."""
+    if not isinstance(state, State):
+        return State(state, phase)
+    # next() only counts: the look at how far it came is left to those who come here, beside the hot path.
+    _whole(state._step, "step")
+    return state

@@ -8,12 +8,19 @@ every condition that was given says so.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
+from numbers import Real
 from typing import Final
 
 from asynclog.errors import InvalidConfiguration
 from asynclog.state import PHASES
+from asynclog.values import EVERY_KIND
 
 _NANOSECONDS: Final = 1_000_000_000
+
+
+def is_number(given: object) -> bool:
+    """Whether an argument is a real number, and no bool."""
+    return isinstance(given, Real) and not isinstance(given, bool)
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class RateLimit:
     steps: at least so many steps between deliveries. budget: the share of the loop's wall time, 0–1, that logging may take.
     spare: kinds that the limit doesn't touch, such as {"scalar", "string"}.
 
-    Raises InvalidConfiguration for negative intervals, steps below 1, and a budget outside (0, 1].
+    Raises InvalidConfiguration for intervals that are no number ≥ 0, steps below 1, a budget outside (0, 1], unknown kinds.
     """
 
     __slots__ = ("_intervals", "budget", "spare", "steps")
@@ -47,18 +54,21 @@ class RateLimit:
     ) -> None:
         phases = dict(zip(PHASES, (train, valid, test), strict=True))
         for name, seconds in {"every": every, **phases}.items():
-            if seconds is not None and not 0 <= seconds < inf:
-                raise InvalidConfiguration(f"RateLimit {name}: expected seconds ≥ 0, got {seconds!r}")
-        if steps is not None and (not isinstance(steps, int) or steps < 1):
+            if seconds is not None and not (is_number(seconds) and 0 <= seconds < inf):
+                raise InvalidConfiguration(f"RateLimit {name}: expected seconds ≥ 0, as a number, got {seconds!r}")
+        if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool) or steps < 1):
             raise InvalidConfiguration(f"RateLimit steps: expected a whole number ≥ 1, got {steps!r}")
-        if budget is not None and not 0 < budget <= 1:
+        if budget is not None and not (is_number(budget) and 0 < budget <= 1):
             raise InvalidConfiguration(f"RateLimit budget: expected a share in (0, 1], got {budget!r}")
         if isinstance(spare, str):
             raise InvalidConfiguration(
                 f"RateLimit spare: expected a set of kinds, got the string {spare!r}; write {{{spare!r}}}"
             )
+        kinds = list(spare) if isinstance(spare, Iterable) else [spare]
+        if not all(isinstance(one, str) and one in EVERY_KIND for one in kinds):
+            raise InvalidConfiguration(f"RateLimit spare: expected some of {', '.join(EVERY_KIND)}, got {spare!r}")
         self._intervals = _Intervals(every, phases)
-        self.steps, self.budget, self.spare = steps, budget, frozenset(spare)
+        self.steps, self.budget, self.spare = steps, budget, frozenset(kinds)
 
     def interval(self, phase: str) -> float | None:
         """Seconds between deliveries in this phase, or None."""

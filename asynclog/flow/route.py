@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from math import inf
+from typing import Any, Final
 
 from asynclog.errors import InvalidConfiguration
-from asynclog.flow.limit import RateLimit
+from asynclog.flow.limit import RateLimit, is_number
 from asynclog.flow.queue import OVERFLOWS, Overflow
 from asynclog.sink import PLACES, Place, Sink
 from asynclog.state import LEVELS, PHASES
@@ -15,13 +16,31 @@ from asynclog.values import EVERY_KIND
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def _checked_set(what: str, given: Iterable[str] | None, allowed: tuple[str, ...]) -> frozenset[str] | None:
+def _checked_set(what: str, given: object, allowed: tuple[str, ...]) -> frozenset[str] | None:
     if given is None:
         return None
-    chosen = frozenset([given] if isinstance(given, str) else given)
-    if unknown := chosen - set(allowed):
-        raise InvalidConfiguration(f"Route {what}: expected some of {', '.join(allowed)}, got {', '.join(sorted(unknown))}")
-    return chosen
+    chosen: list[Any] = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if unknown := [one for one in chosen if not isinstance(one, str) or one not in allowed]:
+        got = ", ".join(one if isinstance(one, str) else repr(one) for one in unknown)
+        raise InvalidConfiguration(f"Route {what}: expected some of {', '.join(allowed)}, got {got}")
+    return frozenset(chosen)
+
+
+def _checked_namespaces(given: object) -> frozenset[str] | None:
+    if given is None:
+        return None
+    chosen: list[Any] = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if not all(isinstance(one, str) for one in chosen):
+        raise InvalidConfiguration(f"Route namespaces: expected namespaces, each a str, got {given!r}")
+    return frozenset(chosen)
+
+
+def _as_limit(given: object) -> str:
+    return f"; write RateLimit({given!r})" if is_number(given) else ""
+
+
+def _is_name(given: object) -> bool:
+    return isinstance(given, str) and _NAME.fullmatch(given) is not None
 
 
 class Route:
@@ -52,7 +71,7 @@ class Route:
         if isinstance(sink, type):
             raise InvalidConfiguration(f"a sink, not its class: write {sink.__name__}(…)")
         if limit is not None and not isinstance(limit, RateLimit):
-            raise InvalidConfiguration(f"Route limit: expected a RateLimit, got {limit!r}")
+            raise InvalidConfiguration(f"Route limit: expected a RateLimit, got {limit!r}{_as_limit(limit)}")
         for method in ("write", "aclose"):
             if not callable(getattr(sink, method, None)):
                 raise InvalidConfiguration(
@@ -61,14 +80,14 @@ class Route:
         self.sink = sink
         self.named = name is not None
         self.name = name if name is not None else type(sink).__name__.lower().lstrip("_")
-        if not _NAME.fullmatch(self.name):
+        if not _is_name(self.name):
             raise InvalidConfiguration(f"Route name: expected letters, digits, '.', '_' and '-', got {self.name!r}")
         if overflow is not None and overflow not in OVERFLOWS:
             raise InvalidConfiguration(f"Route {self.name} overflow: expected one of {', '.join(OVERFLOWS)}, got {overflow!r}")
         if place is not None and place not in PLACES:
             raise InvalidConfiguration(f"Route {self.name} place: expected one of {', '.join(PLACES)}, got {place!r}")
-        if deadline < 0:
-            raise InvalidConfiguration(f"Route {self.name} deadline: expected seconds ≥ 0, got {deadline!r}")
+        if not is_number(deadline) or not 0 <= deadline < inf:
+            raise InvalidConfiguration(f"Route {self.name} deadline: expected seconds ≥ 0, as a number, got {deadline!r}")
         self.limit, self.overflow, self.deadline = limit, overflow, deadline
         default: Place = getattr(sink, "default_place", "thread")
         self.place: Place = place or default
@@ -76,7 +95,7 @@ class Route:
         self.phases = _checked_set("phases", phases, PHASES)
         levels = _checked_set("level", level, LEVELS)
         self.level = None if levels is None else next(iter(levels))
-        self.namespaces = None if namespaces is None else frozenset([namespaces] if isinstance(namespaces, str) else namespaces)
+        self.namespaces = _checked_namespaces(namespaces)
         self.ephemeral = bool(getattr(sink, "ephemeral", False))
 
     def wants(self, kind: str, phase: str, namespace: str, level: str) -> bool:

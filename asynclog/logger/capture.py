@@ -5,14 +5,15 @@ Only shapes and dtypes are looked at. torch is used where its tensors come in, w
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import msgpack
 import numpy as np
 
 from asynclog import values
 from asynclog.errors import InvalidValue
-from asynclog.normal.shapes import fault
+from asynclog.logger.naming import described, shortened
+from asynclog.normal.shapes import PARAMETERS, fault
 from asynclog.values import Array, Value
 
 
@@ -29,19 +30,10 @@ def on_device(value: Any) -> bool:
 
 def number(value: Any, namespace: str, key: str) -> float | int:
     """A value as the number to record: whole numbers of 64 bits stay whole. Raises InvalidValue."""
-    kind = type(value)
-    if kind is float or kind is int or kind is bool:
-        found = value
-    elif isinstance(value, str | bytes):
-        found = None
-    elif isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0) or is_torch(value):
-        found = value.item() if getattr(value, "ndim", 0) == 0 and value.dtype is not None else None
-    elif hasattr(value, "__float__") and not np.ndim(value):
-        found = float(value)
-    else:
-        found = None
-    if isinstance(found, bool):
-        found = int(found)
+    try:
+        found = _as_number(value)
+    except Exception as error:
+        raise unreadable(error, "scalar", namespace, key) from error
     if isinstance(found, int) and not -(2**63) <= found < 2**63:
         raise InvalidValue(namespace=namespace, key=key, kind="scalar", expected="a whole number of 64 bits", got=repr(found))
     if not isinstance(found, float | int):
@@ -51,18 +43,39 @@ def number(value: Any, namespace: str, key: str) -> float | int:
             kind="scalar",
             expected="a number, or an array of no dimensions",
             got=described(value),
-            hint="log_tensor or log_histogram take arrays" if np.ndim(value) else None,
+            hint=_better_call(value),
         )
     return found
 
 
-def described(value: Any) -> str:
-    """A value in an error's words: its type, and its shape and dtype if it has them."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if shape is not None and dtype is not None:
-        return f"{type(value).__name__} of shape {tuple(shape)}, {dtype}"
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
+def _as_number(value: Any) -> Any:
+    """The number, or something that is none."""
+    kind = type(value)
+    if kind is float or kind is int:
+        return value
+    if isinstance(value, str | bytes | Value):
+        return None
+    if isinstance(value, np.generic | np.ndarray) or is_torch(value):
+        found = value.item() if value.ndim == 0 else None
+    elif hasattr(value, "__float__") and not np.ndim(value):
+        found = value if isinstance(value, int) else float(value)
+    else:
+        found = None
+    return int(found) if isinstance(found, bool) else found
+
+
+def _better_call(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "log_string takes text"
+    if isinstance(value, Value):
+        return f"log_{value.kind} takes it"
+    return "log_tensor or log_histogram take arrays" if np.ndim(value) else None
+
+
+def unreadable(error: Exception, kind: str, namespace: str, key: str) -> InvalidValue:
+    """What a value's own code raised when it was looked at, as bad input."""
+    got = f"{type(error).__name__}: {error}"
+    return InvalidValue(namespace=namespace, key=key, kind=kind, expected="a value that can be read", got=got)
 
 
 def array(value: Any) -> Array:
@@ -92,12 +105,26 @@ def value_of(kind: str, raw: Any, params: Mapping[str, Any], namespace: str, key
         return _config(raw, namespace, key)
     else:
         made = _of_arrays(kind, raw, params, namespace, key)
+    made = _with_settled_parameters(made, namespace, key)
     for name, found in made.arrays().items():
         wrong = fault(kind, name, found.shape, found.dtype)
         if wrong is not None:
             expected, got, hint = wrong
             raise InvalidValue(namespace=namespace, key=key, kind=kind, expected=expected, got=got, hint=hint)
     return made
+
+
+def _with_settled_parameters(made: Value, namespace: str, key: str) -> Value:
+    settled: dict[str, Any] = {}
+    for (kind, name), parameter in PARAMETERS.items():
+        given = getattr(made, name) if kind == made.kind else None
+        if kind != made.kind or (given is None and getattr(type(made), name) is None):
+            continue
+        settled[name] = parameter.settled(given)
+        if settled[name] is None:
+            got = f"{name}={shortened(repr(given))}"
+            raise InvalidValue(namespace=namespace, key=key, kind=kind, expected=parameter.expected, got=got)
+    return replace(made, **settled) if settled else made
 
 
 def _of_arrays(kind: str, raw: Any, params: Mapping[str, Any], namespace: str, key: str) -> Value:
@@ -119,35 +146,26 @@ def _of_arrays(kind: str, raw: Any, params: Mapping[str, Any], namespace: str, k
 
 
 def _config(raw: Any, namespace: str, key: str) -> Value:
-    plain = _plain(raw)
-    if not isinstance(plain, dict):
+    settings = plain_settings(raw)
+    if not isinstance(settings, dict):
         raise InvalidValue(namespace=namespace, key=key, kind="config", expected="a mapping", got=described(raw))
-    return values.Config(plain)
+    return values.Config(settings)
 
 
-def _plain(node: Any) -> Any:
-    """A setting as msgpack can hold it; what it can't hold is kept as text."""
+def plain_settings(node: Any) -> Any:
+    """A setting as msgpack can hold it; what it can't hold is kept as text. A dict for what has settings in it."""
     if isinstance(node, Mapping):
-        return {str(name): _plain(inner) for name, inner in node.items()}
+        return {str(name): plain_settings(inner) for name, inner in node.items()}
     if isinstance(node, list | tuple | set | frozenset):
-        return [_plain(inner) for inner in node]
+        return [plain_settings(inner) for inner in node]
     if node is None or isinstance(node, str | bool | float):
         return node
     if isinstance(node, int):
         return node if -(2**63) <= node < 2**64 else str(node)
     if isinstance(node, np.generic):
-        return _plain(node.item())
+        return plain_settings(node.item())
     if hasattr(node, "__dataclass_fields__") or hasattr(node, "__dict__"):
         inner = vars(node) if hasattr(node, "__dict__") else {name: getattr(node, name) for name in node.__dataclass_fields__}
         if inner and not callable(node):
-            return _plain(inner)
+            return plain_settings(inner)
     return str(node)
-
-
-def fits_meta(params: Mapping[str, Any]) -> bool:
-    """Whether parameters can be packed at all."""
-    try:
-        msgpack.packb(params, use_bin_type=True)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True

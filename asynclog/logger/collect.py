@@ -4,24 +4,23 @@ A call stores a reference and returns; nothing is encoded, copied, converted or 
 """
 
 import struct
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from asyncio import CancelledError
+from collections.abc import Hashable, Mapping
 from threading import get_ident
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from asynclog.errors import InvalidValue, LoggerClosed, NoRoom, WouldBlock
+from asynclog.errors import InvalidValue, NoRoom, WouldBlock
 from asynclog.flow.reduce import checked
-from asynclog.logger.pending import Further, Logged, Taken
-from asynclog.state import Context, State, plain_context
+from asynclog.logger.kinds import Kinds
+from asynclog.logger.namespaces import Namespaces
+from asynclog.logger.naming import described, makes_number, named
+from asynclog.logger.pending import Either, Further, Logged, Taken
+from asynclog.state import BARE, Context, State, as_state
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
     from asynclog.shm.rows import Block
-
-BARE: Final = plain_context("train", 0, "batch")
-"""The context of a bare step."""
 
 
 class _NoBlock:
@@ -33,15 +32,26 @@ class _NoBlock:
 NO_BLOCK: Final[Any] = _NoBlock()
 _UNUSUAL: Final = (KeyError, TypeError, ValueError, OverflowError, RuntimeError, struct.error)
 _MOST_RECENT: Final = 2048
+_PLAIN: Final = frozenset({float, int})
 
 
-class Collector:
+def _of_any_kind(values: Mapping[str, Any], width: int) -> dict[str, Any]:
+    """The same, the first ``width`` of them marked as what may be text or a value object, unless they are numbers."""
+    return {
+        key: value if at >= width or type(value) in _PLAIN or type(value) is Either else Either(value)
+        for at, (key, value) in enumerate(values.items())
+    }
+
+
+class Collector(Kinds, Namespaces):
     """Pending values under a namespace, and the writing of them."""
 
     def __init__(self, core: "Core", namespace: str) -> None:
         self._core = core
         self._namespace = namespace
         self._pending: dict[str, Any] = {}
+        self._mapped: dict[str, Any] | None = None
+        self._mapped_width = 0
         self._further = Further()
         self._block: Block = NO_BLOCK
         self._entry_block: Block = NO_BLOCK
@@ -54,104 +64,74 @@ class Collector:
         """A number: int (kept whole, 64 bits), float, or an array or tensor of no dimensions; or a callable that makes it.
 
         Logged twice before a write, the last one counts, unless ``reduce`` is "mean", "sum", "min", "max" or "count"; what
-        falls between two deliveries of a limited route is folded the same way.
+        falls between two deliveries of a limited route is folded the same way. Raises InvalidValue for another ``reduce``.
         """
         if namespace is None and reduce is None and self._core.scopes is None:
-            self._pending[key] = value
+            try:
+                self._pending[key] = value
+            except TypeError:
+                self._log_number(key, value, namespace, reduce)
         else:
             self._log_number(key, value, namespace, reduce)
 
     def log(self, values: Mapping[str, Any], *, namespace: str | None = None) -> None:
-        """Several values at once: numbers, and also str and value objects such as ``Image``."""
-        if namespace is None and self._core.scopes is None:
-            if type(values) is dict and not self._pending:
-                # A display, not a call: like the store in log_scalar, nothing can come between the look and the store.
-                self._pending = {**values}
-            else:
-                self._pending.update(values)
+        """Several values at once: numbers, and also str and value objects such as ``Image``, or callables that make either."""
+        if type(values) is dict and namespace is None and self._core.scopes is None:
+            width = len(values)
+            if not self._pending:
+                # A display, not a call: like the store in log_scalar, nothing can come between the look and the stores.
+                self._mapped_width = width
+                self._mapped = self._pending = {**values}
+                return
+        self._log_several(values, namespace)
+
+    def _log_several(self, values: Any, namespace: str | None) -> None:
+        if not isinstance(values, Mapping):
+            where = namespace if isinstance(namespace, str) else ""
+            self._core.complain(
+                InvalidValue(namespace=where, kind="mapping", expected="a mapping of keys to values", got=described(values))
+            )
+        elif namespace is None and self._core.scopes is None:
+            marked = _of_any_kind(values, len(values))
+            # As in log: what is pending is looked up after everything else, lest a write takes it away meanwhile.
+            self._pending.update(marked)
         else:
             for key, value in values.items():
-                self._log_number(key, value, namespace, None)
+                self._log_number(key, value if type(value) in _PLAIN else Either(value), namespace, None)
 
     def _log_number(self, key: str, value: Any, namespace: str | None, reduce: str | None) -> None:
-        full = self._full(namespace)
-        if reduce is not None and reduce != "last":
-            from asynclog.logger.capture import number
+        reduction = None if reduce is None else checked(reduce)
+        # numpy loads with the first logger, not with this class.
+        from asynclog.logger.capture import number
 
-            with self._core.producer.lock:
-                self._core.numbers.reduce_by(full, key, checked(reduce))
-            try:
-                self._further.folded(full, key, number(value, full, key), reduce)
-            except InvalidValue as error:
-                self._core.complain(error)
-        else:
-            self._further.number(full, key, value)
+        core = self._core
+        try:
+            full = self._full(namespace, "scalar", key)
+            named(key, full, "scalar")
+            if reduction is None or reduction == "last":
+                self._further.number(full, key, value)
+            else:
+                with core.producer.lock:
+                    core.numbers.reduce_by(full, key, reduction)
+                if makes_number(value):
+                    self._further.deferred(full, key, value, reduction)
+                else:
+                    self._further.folded(full, key, number(value, full, key), reduction)
+        except InvalidValue as error:
+            core.complain(error)
         # Last: a write that goes on meanwhile must find either the value or no block.
         self._block = NO_BLOCK
-
-    # -- other kinds ------------------------------------------------------------------------------------------------
 
     def _forget_block(self) -> None:
         self._block = NO_BLOCK
 
     def _put(self, kind: str, key: str, value: Any, namespace: str | None, **params: Any) -> None:
         given = {name: one for name, one in params.items() if one is not None}
-        self._further.value(Logged(kind, self._full(namespace), key, value, given))
-        self._block = NO_BLOCK
-
-    def log_string(self, key: str, value: Any, *, namespace: str | None = None) -> None:
-        """A str, or a callable that makes one."""
-        self._put("string", key, value, namespace)
-
-    def log_image(self, key: str, value: Any, *, namespace: str | None = None, caption: str | None = None) -> None:
-        """An image (C, H, W), C of 1, 3 or 4, or (H, W); uint8 0–255 or floating point; or a callable that makes one."""
-        self._put("image", key, value, namespace, caption=caption)
-
-    def log_audio(self, key: str, value: Any, *, sample_rate: int = 44100, namespace: str | None = None) -> None:
-        """Sound (C, T) or (T,), floating point in [-1, 1] or integers; sample_rate in Hz; or a callable that makes it."""
-        self._put("audio", key, value, namespace, sample_rate=int(sample_rate))
-
-    def log_video(self, key: str, value: Any, *, fps: float = 12.0, namespace: str | None = None) -> None:
-        """A video (T, C, H, W), C of 1 or 3, uint8 or floating point; fps in frames per second; or a callable."""
-        self._put("video", key, value, namespace, fps=float(fps))
-
-    def log_histogram(self, key: str, value: Any, *, namespace: str | None = None) -> None:
-        """The distribution of numbers of any shape; they are counted by the recorder; or a callable that makes them."""
-        self._put("histogram", key, value, namespace)
-
-    def log_point_cloud(self, key: str, value: Any, *, colors: Any = None, namespace: str | None = None) -> None:
-        """Points (N, 3); colors (N, 3) uint8, if any; or a callable that makes the points."""
-        self._put("point_cloud", key, value, namespace, colors=colors)
-
-    def log_tensor(self, key: str, value: Any, *, namespace: str | None = None) -> None:
-        """An array of numbers of any shape, kept as it is; or a callable that makes it."""
-        self._put("tensor", key, value, namespace)
-
-    def log_config(self, value: Any, *, key: str = "config", namespace: str | None = None) -> None:
-        """The run's settings: a mapping, dataclass, or object with attributes; nested as you like."""
-        self._put("config", key, value, namespace)
-
-    # -- namespaces -------------------------------------------------------------------------------------------------
-
-    def _full(self, namespace: str | None) -> str:
-        if namespace is not None and not isinstance(namespace, str):
-            raise InvalidValue(kind="namespace", expected="a str", got=repr(namespace))
-        scopes = self._core.scopes
-        scope = scopes.get("") if scopes is not None else ""
-        return "/".join(one for one in (self._namespace, scope, namespace) if one)
-
-    @contextmanager
-    def namespace(self, name: str) -> Iterator[None]:
-        """What this task logs meanwhile goes under a namespace; nested ones are joined by "/"."""
-        core = self._core
-        if core.scopes is None:
-            core.scopes = ContextVar("asynclog_namespace", default="")
-        outer = core.scopes.get("")
-        token = core.scopes.set(f"{outer}/{name}" if outer else name)
         try:
-            yield
-        finally:
-            core.scopes.reset(token)
+            self._further.value(Logged(kind, self._full(namespace, kind, key), key, value, given))
+        except InvalidValue as error:
+            self._core.complain(error)
+        self._block = NO_BLOCK
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -214,7 +194,10 @@ class Collector:
             at, owner = as_state(state), core.owner_here()
             if not core.is_plain(taken) or not self._write_plainly(taken, at, owner):
                 self._settle_block(await core.begin(taken, at, owner).run(), taken)
-        except (LoggerClosed, InvalidValue):
+        except CancelledError:
+            core.producer.counts.cancelled += len(taken)
+            raise
+        except BaseException:
             core.producer.counts.discarded += len(taken)
             raise
         await core.breathe(self._block, core.now())
@@ -222,7 +205,8 @@ class Collector:
     def _write_plainly(self, taken: Taken, state: State, owner: Hashable) -> bool:
         try:
             self._settle_block(self._core.write_plain(taken.numbers, state, owner), taken)
-        except NoRoom:
+        except (NoRoom, InvalidValue):
+            # The long way waits for room, and tells bad keys from good ones.
             return False
         return True
 
@@ -254,7 +238,7 @@ class Collector:
             self._further.put_back(left, self._pending, self._namespace)
             self._block = NO_BLOCK
             raise
-        except (LoggerClosed, InvalidValue):
+        except BaseException:
             core.producer.counts.discarded += len(taken)
             raise
 
@@ -272,6 +256,11 @@ class Collector:
 
     def _take(self, pending: dict[str, Any]) -> Taken:
         """Everything pending, this logger's and its children's."""
+        # No call between the look and the width: they must be of the same mapping.
+        if pending is self._mapped:
+            width = self._mapped_width
+            if not _PLAIN.issuperset(map(type, pending.values())):
+                pending = self._marked(pending, width)
         spaces, values, folds = self._further.take()
         merged: dict[str, dict[str, Any]] = {self._namespace: pending} if pending else {}
         for namespace, numbers in spaces:
@@ -288,6 +277,13 @@ class Collector:
             folds.update(below.folds)
         return Taken(list(merged.items()), values, folds)
 
+    def _marked(self, mapped: dict[str, Any], width: int) -> dict[str, Any]:
+        """What ``log`` was given may be of any kind; what ``log_scalar`` added after it is a number."""
+        marked = _of_any_kind(mapped, width)
+        # It is remembered until the next one, and must not keep tensors, and their graphs, alive.
+        mapped.clear()
+        return marked
+
     def should_write(self, state: State | int) -> bool:
         """Whether any route is due at this State; the write that follows with the same object gets the same answer."""
         core = self._core
@@ -297,8 +293,3 @@ class Collector:
     def __repr__(self) -> str:
         waiting = len(self._pending) + len(self._further)
         return f"<{type(self).__name__} {self._namespace or 'root'!r}: {waiting} pending, {self._core.state}>"
-
-
-def as_state(state: Any) -> State:
-    """A State, or the State of a bare step. Raises InvalidValue."""
-    return state if isinstance(state, State) else State(state)

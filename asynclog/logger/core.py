@@ -16,59 +16,31 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from asynclog.engine.settings import Journal
-from asynclog.engine.travel import check_picklable
-from asynclog.errors import InvalidConfiguration, InvalidValue, LoggerClosed, SinkError
+from asynclog.errors import InvalidValue, LoggerClosed, SinkError
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
-from asynclog.link.messages import Finished, Flushed, Message, Pressure, Ready, Trouble
+from asynclog.link.messages import Finished, Flushed, Message, Ready, Trouble
 from asynclog.link.producer import Link, Producer
+from asynclog.logger.arguments import place
 from asynclog.logger.due import DueBoard
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
+from asynclog.logger.room import LITTLE_BYTES, Room
 from asynclog.logger.writing import Writing
 from asynclog.shm import memory
 from asynclog.shm.rows import Block
-from asynclog.sink import Sink
 from asynclog.state import State
 
 _log = logging.getLogger("asynclog")
 _MOST_COMPLAINTS: Final = 100
-_SMALLEST_QUOTA: Final = 16 << 20
 YIELD_NS: Final = 5_000_000
 _FLOATS: Final = {float}
-_WORTH_SAYING_S: Final = 5.0
-MAKING_S_PER_BYTE: Final = 2e-9
-"""What fresh memory costs where it is made while the loop runs, measured: 0.7 ms a megabyte on an idle machine, 3 on a busy."""
-LITTLE_BYTES: Final = 32 << 20
-"""With less than this on its way, new memory is worth making."""
+
+__all__ = ["LITTLE_BYTES", "Core"]
 
 
 async def _not_open() -> None:
     """Until a MultiLogger says how to open."""
-
-
-def routes_of(sinks: "list[Sink | Route]") -> list[Route]:
-    """Bare sinks get a route each; names are made unique where nobody chose them. Raises InvalidConfiguration."""
-    routes: list[Route] = []
-    names: set[str] = set()
-    for one in sinks:
-        route = one if isinstance(one, Route) else Route(one)
-        chosen = route.named
-        base, number = route.name, 2
-        while route.name in names:
-            if chosen:
-                raise InvalidConfiguration(f"two routes are named {route.name!r}")
-            route.name, number = f"{base}-{number}", number + 1
-        names.add(route.name)
-        routes.append(route)
-    if len(routes) > 63:
-        raise InvalidConfiguration(f"at most 63 routes, got {len(routes)}")
-    return routes
-
-
-def _let_go_on(waiter: "asyncio.Future[None]") -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 class Core:
@@ -76,10 +48,10 @@ class Core:
 
     def __init__(
         self,
-        run: "str | os.PathLike[str] | None",
-        sinks: "list[Sink | Route]",
+        directory: Path | None,
+        routes: list[Route],
         limit: RateLimit | None,
-        journal: Journal | None,
+        journal: Journal,
         quota: int | None,
         recorder: Literal["process", "thread"],
         config: Any,
@@ -88,35 +60,28 @@ class Core:
         writer: str,
         switch_interval: float | None,
     ) -> None:
-        if limit is not None and not isinstance(limit, RateLimit):
-            raise InvalidConfiguration(f"limit: expected a RateLimit, got {limit!r}; write RateLimit({limit!r})")
-        if recorder not in ("process", "thread"):
-            raise InvalidConfiguration(f"recorder: expected 'process' or 'thread', got {recorder!r}")
-        if quota is not None and (not isinstance(quota, int) or quota < _SMALLEST_QUOTA):
-            raise InvalidConfiguration(f"slabs: expected at least {_SMALLEST_QUOTA} bytes of shared memory, got {quota!r}")
-        self.directory = None if run is None else Path(run)
-        self.journal = journal if self.directory is not None else None
-        self.routes = routes_of(sinks)
+        self.directory = directory
+        self.journal = journal if directory is not None else None
+        self.routes = routes
         self.limit, self.recorder, self.strict, self.writer = limit, recorder, strict, writer
         self.config, self.switch_interval = config, switch_interval
-        self.board = DueBoard(self.routes, limit, journal.limit if journal else None, self.journal is not None)
-        self._place_routes()
+        self.board = DueBoard(self.routes, limit, journal.limit, self.journal is not None)
+        self.memory_fed = place(routes, journaled=self.journal is not None, recorder=recorder)
         self.quota = quota or memory.default_quota()
         create = memory.create_shared if self._needs_sharing else memory.create_anonymous
+        self._room = Room(self.check_open)
         self.producer = Producer(
             quota=self.quota, create=create, on_room=self._on_room, on_low=self._on_low, on_message=self._on_message
         )
         self.numbers = NumberWriter(self.producer)
         self.owner = 0
-        self.scopes: ContextVar[str] | None = None
+        self.scopes: ContextVar[Any] | None = None
         self.state = "new"
         self.offset_ns = 0
         self._last_time = 0
         self._complaints: list[str] = []
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
-        self._room_waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
-        self.room_came = threading.Condition(self.producer.lock)
         self.troubles: dict[str, SinkError] = {}
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []
@@ -124,23 +89,9 @@ class Core:
         self.open_off_loop: Callable[[], Awaitable[None]] = _not_open
         self.open_here: Callable[[], None] = lambda: None
         self.on_low: Callable[[], None] = lambda: None
+        self.on_breath: Callable[[], None] = lambda: None
         self._breathed_ns = 0
-        self._waited_at = self._waiting_since = 0.0
         self._turned = True
-
-    def _place_routes(self) -> None:
-        self.memory_fed = 0
-        for bit, route in enumerate(self.routes):
-            if route.place == "process":
-                route.place = "recorder"
-            if route.overflow == "journal" and self.journal is None:
-                raise InvalidConfiguration(f"route {route.name!r}: overflow='journal' needs a run directory")
-            if route.overflow is None:
-                route.overflow = "journal" if self.journal is not None else "drop_oldest"
-            if route.overflow != "journal":
-                self.memory_fed |= 1 << bit
-            if route.place == "recorder" and self.recorder == "process":
-                check_picklable(route.name, route.sink)
 
     @property
     def _needs_sharing(self) -> bool:
@@ -178,6 +129,7 @@ class Core:
             await asyncio.sleep(0)
         self._turned = False
         self._breathed_ns = now
+        self.on_breath()
         asyncio.get_running_loop().call_soon(self._note_turn)
 
     def _note_turn(self) -> None:
@@ -224,14 +176,17 @@ class Core:
         return Writing(self, taken, state, owner)
 
     def write_plain(self, numbers: Numbers, state: State, owner: Hashable) -> Block | None:
-        """A write of floats alone, in one go. Raises NoRoom, having changed nothing."""
+        """A write of floats alone, in one go. Raises NoRoom, and InvalidValue for a key that is no str, having changed
+        nothing."""
         with self.producer.lock:
             self.check_open()
             board = self.board
-            decision = board.decide(state, self.now())
+            # One time for both: two deliveries are then never closer than their limit says.
+            now = self.next_time()
+            decision = board.decide(state, now)
             due = decision.due | board.always
             mask = None if due == board.always else due
-            block = self.numbers.write(numbers, state.step, state._context, self.next_time(), mask, owner, floats=True)
+            block = self.numbers.write(numbers, state.step, state._context, now, mask, owner, floats=True)
             if block is not None:
                 block.due_until = board.due_until(decision, state.phase)
             return block
@@ -246,53 +201,15 @@ class Core:
 
     async def room(self) -> None:
         """Until memory or a held route may have come free."""
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        with self.producer.lock:
-            self._room_waiters.append((loop, waiter))
-            self.producer.send(Pressure())
-        # Room may have come between the refusal and this; look again soon, whatever is signalled.
-        try:
-            await asyncio.wait_for(waiter, 0.05)
-        except TimeoutError:
-            self.check_open()
-            self._say_why_it_waits()
+        await self._room.wait(self.producer)
 
     async def comes_free(self, nbytes: int) -> bool:
         """Wait for a slab to come back for as long as making one would take; True if it did (or its wait was in vain, but there
         is one now). Where much is on its way memory soon comes back, and used memory is warm."""
-        patience = 0.05
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + patience
-        while (left := give_up - loop.time()) > 0:
-            waiter: asyncio.Future[None] = loop.create_future()
-            with self.producer.lock:
-                if not self.producer.pool.lacks(nbytes):
-                    return True
-                if self.producer.pool.ledger.announced_bytes() < LITTLE_BYTES:
-                    return False
-                self._room_waiters.append((loop, waiter))
-            await asyncio.wait([waiter], timeout=left)
-        return False
-
-    def _say_why_it_waits(self) -> None:
-        """Once every few seconds of waiting: a loop that stands still for its logger must not wonder why."""
-        now = time.monotonic()
-        if now - self._waited_at > 1.0:
-            self._waiting_since = now
-        self._waited_at = now
-        if now - self._waiting_since >= _WORTH_SAYING_S:
-            self._waiting_since = now
-            in_use = self.producer.pool.ledger.total_bytes >> 20
-            held = f"; full routes: {', '.join(sorted(self.producer.held))}" if self.producer.held else ""
-            _log.warning("a write has waited for shared memory for %.0f s (%d MiB in use%s)", _WORTH_SAYING_S, in_use, held)
+        return await self._room.comes_free(self.producer, nbytes)
 
     def _on_room(self) -> None:
-        waiters, self._room_waiters = self._room_waiters, []
-        for loop, waiter in waiters:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_let_go_on, waiter)
-        self.room_came.notify_all()
+        self._room.came()
 
     def _on_low(self) -> None:
         self.on_low()

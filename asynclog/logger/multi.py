@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from asynclog.errors import InvalidConfiguration, InvalidValue
-from asynclog.logger.collect import Collector, as_state
-from asynclog.state import State
+from asynclog.errors import InvalidValue
+from asynclog.logger.collect import Collector
+from asynclog.logger.parts import ChildLogger, Entry, child_of
+from asynclog.state import State, as_state
 
 _log = logging.getLogger("asynclog")
 
@@ -19,60 +19,8 @@ if TYPE_CHECKING:
     from asynclog.engine.settings import Journal
     from asynclog.flow.limit import RateLimit
     from asynclog.flow.route import Route
-    from asynclog.logger.core import Core
     from asynclog.logger.row import RowHandle
     from asynclog.sink import Sink
-
-
-# A writer's name becomes a directory: streams/<writer>/.
-_WRITER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-class ChildLogger(Collector):
-    """A component's own logger, under a namespace of its parent's; the parent's ``write`` takes its pending values along."""
-
-    def child(self, namespace: str) -> "ChildLogger":
-        """A logger of a component of this one."""
-        return _child_of(self, self._core, namespace)
-
-    def at(self, state: State | int) -> "Entry":
-        """See MultiLogger.at."""
-        return Entry(self, as_state(state))
-
-
-class Entry(Collector):
-    """Pending values of one task's own: ``async with log.at(state) as entry``. Written by its own exit and by nothing else;
-    dropped, and counted, if the body raises."""
-
-    def __init__(self, parent: Collector, state: State) -> None:
-        super().__init__(parent._core, parent._namespace)
-        self.state = state
-        self._parent = parent
-        self._block = parent._entry_block
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if error is not None:
-            self._discard()
-            return
-        await self.write(self.state)
-        self._parent._entry_block = self._block
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if error is not None:
-            self._discard()
-        else:
-            self.write_nowait(self.state)
-
-    def _discard(self) -> None:
-        taken = self._take(self._pending)
-        self._pending = {}
-        self._core.producer.counts.discarded += len(taken)
 
 
 class MultiLogger(Collector):
@@ -106,33 +54,23 @@ class MultiLogger(Collector):
         writer: str | None = None,
         switch_interval: float | None = 0.0005,
     ) -> None:
-        if resume not in ("allow", "must", "never"):
-            raise InvalidConfiguration(f"resume: expected 'allow', 'must' or 'never', got {resume!r}")
         # What does the work loads with the first logger, so that importing the package costs next to nothing.
-        from asynclog.engine.settings import Journal
+        from asynclog.logger import arguments
         from asynclog.logger.core import Core
         from asynclog.logger.lifecycle import Lifecycle
 
-        chosen = writer if writer is not None else _default_writer()
-        if not _WRITER.fullmatch(chosen):
-            raise InvalidConfiguration(f"writer: expected letters, digits, '.', '_' and '-', got {chosen!r}")
-        if run is not None and not os.fspath(run):
-            raise InvalidConfiguration("run: expected a directory, got an empty path; None is a logger without one")
-        if journal is not None and not isinstance(journal, Journal):
-            raise InvalidConfiguration(f"journal: expected a Journal, got {journal!r}")
-        if not isinstance(sinks, Iterable):
-            raise InvalidConfiguration(f"sinks: expected a list of sinks, got {sinks!r}; write sinks=[…]")
+        arguments.checked_choice("resume", resume, ("allow", "must", "never"))
         core = Core(
-            run,
-            list(sinks),
-            limit,
-            journal or Journal(),
-            slabs,
-            recorder,
-            config,
-            strict=strict,
-            writer=chosen,
-            switch_interval=switch_interval,
+            arguments.checked_directory(run),
+            arguments.routes_of(arguments.checked_sinks(sinks)),
+            arguments.checked_limit(limit),
+            arguments.checked_journal(journal),
+            arguments.checked_quota(slabs),
+            arguments.checked_choice("recorder", recorder, ("process", "thread")),
+            arguments.checked_config(config),
+            strict=arguments.checked_flag("strict", strict),
+            writer=arguments.checked_writer(writer),
+            switch_interval=arguments.checked_switch_interval(switch_interval),
         )
         super().__init__(core, "")
         self._lifecycle = Lifecycle(core, resume)
@@ -237,7 +175,7 @@ class MultiLogger(Collector):
     def child(self, namespace: str) -> ChildLogger:
         """A component's own logger (model, task, trainer): what it logs goes under ``namespace``, and this logger's ``write``
         takes it along. A component may also write by itself."""
-        return _child_of(self, self._core, namespace)
+        return child_of(self, namespace)
 
     def at(self, state: State | int) -> Entry:
         """For concurrent tasks: ``async with log.at(state) as entry`` gives each pending values of its own, written at its
@@ -247,15 +185,21 @@ class MultiLogger(Collector):
     def row(self, *keys: str, namespace: str | None = None, phase: Literal["train", "valid", "test"] = "train") -> "RowHandle":
         """A handle for a fixed set of numbers: ``row(step, v0, v1, …)`` records them at once. The cheapest way there is.
 
-        Numbers alone; for one thread at a time. Raises InvalidValue for no keys or repeated ones.
+        Numbers alone; for one thread at a time. Raises InvalidValue for no keys, repeated ones, those that are no str, and an
+        unknown phase.
         """
+        full = self._full(namespace)
+        for key in keys:
+            if not isinstance(key, str):
+                raise InvalidValue(namespace=full, kind="row", expected="a str as each key", got=repr(key))
         if not keys or len(set(keys)) != len(keys):
             raise InvalidValue(kind="row", expected="different keys, at least one", got=repr(keys))
+        State(0, phase)
         if self._core.state == "new":
             self._open_here()
         from asynclog.logger.row import RowHandle
 
-        return RowHandle(self._core, keys, self._full(namespace), phase)
+        return RowHandle(self._core, keys, full, phase)
 
     def statistics(self) -> dict[str, Any]:
         """Counters of this process and, as of its last report (``as_of_ns``), of the recorder and every route.
@@ -284,18 +228,6 @@ def _reopened(
 ) -> MultiLogger:
     own = f"{writer}-{os.getpid()}"
     return MultiLogger(run, limit=limit, journal=journal, slabs=quota, strict=strict, writer=own)
-
-
-def _child_of(parent: Collector, core: "Core", namespace: str) -> ChildLogger:
-    child = ChildLogger(core, parent._full(namespace))
-    parent._children = (*parent._children, child)
-    parent._forget_block()
-    return child
-
-
-def _default_writer() -> str:
-    rank = os.environ.get("RANK", "")
-    return f"rank{int(rank)}" if rank.isdigit() else "main"
 
 
 def _status_of(error: BaseException | None) -> tuple[str, str | None]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from asynclog.link.blocks import Key
 from asynclog.link.producer import Producer
+from asynclog.logger.naming import named
 from asynclog.shm.packer import EXACT, mapping_packer, tuple_packer
 from asynclog.shm.rows import Block
 from asynclog.state import Context, plain_context
@@ -84,7 +85,7 @@ class NumberWriter:
         """Pack a row; returns the block that took it, if the hot path may go on with it.
 
         floats: all values are known to be. by_position: for a handle, whose rows come as tuples and will recur.
-        Raises NoRoom, changing nothing.
+        Raises NoRoom, and InvalidValue for a key that is no str, changing nothing.
         """
         shape: Shape = tuple((namespace, tuple(keys)) for namespace, keys in numbers)
         identity = (context.phase, shape, owner if by_position else None)
@@ -158,6 +159,9 @@ class NumberWriter:
         return block
 
     def _remember(self, identity: tuple[str, Shape, Hashable], *, by_position: bool) -> KeySet:
+        for space, keys in identity[1]:
+            for key in keys:
+                named(key, space, "scalar")
         if len(self._sets) >= _MOST_SETS:
             for old in list(self._sets)[: _MOST_SETS // 4]:
                 del self._sets[old]

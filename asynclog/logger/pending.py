@@ -5,7 +5,7 @@ from another thread meanwhile stores into the dict it loaded: between that load 
 of threads can come between them (a version with a call there lost 20–40 % under stress).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -22,13 +22,49 @@ class Logged(NamedTuple):
     params: dict[str, Any]
 
 
+class Either(NamedTuple):
+    """What ``log(mapping)`` was given and is no plain number: it may also be, or turn out to be, text or a value object."""
+
+    value: Any
+
+
+class Folding:
+    """Numbers of one series that fold before a write, and callables that will give more of them if some route is due."""
+
+    __slots__ = ("fold", "lazy", "reduction")
+
+    def __init__(self, reduction: str) -> None:
+        self.reduction = reduction
+        self.fold: Fold | None = None
+        self.lazy: list[Callable[[], Any]] = []
+
+    def add(self, value: float) -> None:
+        if self.fold is None:
+            self.fold = Fold(self.reduction, value)
+        else:
+            self.fold.add(value)
+
+    def join(self, later: "Folding") -> None:
+        """Add all that a later one of the same reduction holds."""
+        if self.fold is None:
+            self.fold = later.fold
+        elif later.fold is not None:
+            self.fold.join(later.fold)
+        self.lazy += later.lazy
+
+    @property
+    def settled(self) -> "float | Folding":
+        """The number, if all of it is known; else itself."""
+        return self if self.lazy or self.fold is None else self.fold.value
+
+
 class Taken(NamedTuple):
     """What a write took: numbers by namespace, and other values in the order they were logged. folds: what became of numbers
     that were folded, should they have to go on being folded."""
 
     numbers: list[tuple[str, dict[str, Any]]]
     values: list[Logged]
-    folds: dict[tuple[str, str], Fold]
+    folds: dict[tuple[str, str], Folding]
 
     def __len__(self) -> int:
         return sum(len(one) for _, one in self.numbers) + len(self.values)
@@ -40,7 +76,7 @@ class Further:
     def __init__(self) -> None:
         self._lock = Lock()
         self._spaces: dict[str, dict[str, Any]] = {}
-        self._folds: dict[tuple[str, str], Fold] = {}
+        self._folds: dict[tuple[str, str], Folding] = {}
         self._values: list[Logged] = []
 
     def number(self, namespace: str, key: str, value: Any) -> None:
@@ -49,11 +85,17 @@ class Further:
 
     def folded(self, namespace: str, key: str, value: float, reduction: str) -> None:
         with self._lock:
-            fold = self._folds.get((namespace, key))
-            if fold is None or fold.reduction != reduction:
-                self._folds[namespace, key] = Fold(reduction, value)
-            else:
-                fold.add(value)
+            self._folding(namespace, key, reduction).add(value)
+
+    def deferred(self, namespace: str, key: str, make: Callable[[], Any], reduction: str) -> None:
+        with self._lock:
+            self._folding(namespace, key, reduction).lazy.append(make)
+
+    def _folding(self, namespace: str, key: str, reduction: str) -> Folding:
+        found = self._folds.get((namespace, key))
+        if found is None or found.reduction != reduction:
+            found = self._folds[namespace, key] = Folding(reduction)
+        return found
 
     def value(self, logged: Logged) -> None:
         with self._lock:
@@ -67,21 +109,22 @@ class Further:
                 for key, value in numbers.items():
                     if (space, key) not in taken.folds:
                         target.setdefault(key, value)
-            for place, fold in taken.folds.items():
+            for place, folding in taken.folds.items():
                 later = self._folds.get(place)
-                if later is None or later.reduction == fold.reduction:
+                if later is None or later.reduction == folding.reduction:
                     if later is not None:
-                        fold.join(later)
-                    self._folds[place] = fold
+                        folding.join(later)
+                    if folding.lazy or folding.fold is not None:
+                        self._folds[place] = folding
             self._values[:0] = taken.values
 
-    def take(self) -> "tuple[Iterator[tuple[str, dict[str, Any]]], list[Logged], dict[tuple[str, str], Fold]]":
+    def take(self) -> "tuple[Iterator[tuple[str, dict[str, Any]]], list[Logged], dict[tuple[str, str], Folding]]":
         with self._lock:
             spaces, self._spaces = self._spaces, {}
             folds, self._folds = self._folds, {}
             values, self._values = self._values, []
-        for (namespace, key), fold in folds.items():
-            spaces.setdefault(namespace, {})[key] = fold.value
+        for (namespace, key), folding in folds.items():
+            spaces.setdefault(namespace, {})[key] = folding.settled
         return iter(spaces.items()), values, folds
 
     def __len__(self) -> int:

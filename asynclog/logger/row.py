@@ -9,7 +9,7 @@ from asynclog.errors import InvalidValue, NoRoom, WouldBlock
 from asynclog.logger.capture import number
 from asynclog.logger.core import Core
 from asynclog.shm.rows import Block
-from asynclog.state import Phase, State
+from asynclog.state import Phase, State, as_state
 
 
 class _NoBlock:
@@ -58,7 +58,7 @@ class RowHandle:
                 expected=f"{len(keys)} values, for {', '.join(keys)}",
                 got=f"{len(values)}",
             )
-        state = step if isinstance(step, State) else State(step, self._phase)
+        state = as_state(step, self._phase)
         numbers: dict[str, float | int] = {}
         for key, value in zip(keys, values, strict=True):
             try:

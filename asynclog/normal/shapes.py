@@ -1,6 +1,8 @@
-"""Which shapes and dtypes each kind takes, as a table, and the exact words for what it doesn't take."""
+"""Which shapes, dtypes and parameters each kind takes, as tables, and the exact words for what it doesn't take."""
 
 from collections.abc import Callable
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any, Final, NamedTuple
 
 Shape = tuple[int, ...]
@@ -79,3 +81,28 @@ def fault(kind: str, field: str, shape: Shape, dtype: Any) -> tuple[str, str, st
     if dtype.kind not in DTYPES.get(kind, _REAL + "c"):
         return "numbers", f"dtype {dtype}", None
     return None
+
+
+class Parameter(NamedTuple):
+    """settled(value): the value as it is recorded, or None if it can't be. expected: in words."""
+
+    settled: Callable[[Any], Any]
+    expected: str
+
+
+def _hertz(value: Any) -> int | None:
+    whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
+    return int(value) if whole and 0 < int(value) < 1 << 32 else None
+
+
+def _rate(value: Any) -> float | None:
+    rate = float(value) if isinstance(value, Real) else 0.0
+    return rate if rate > 0 and isfinite(rate) else None
+
+
+# A header of sound (WAV) has 32 bits for the sample rate.
+PARAMETERS: Final[dict[tuple[str, str], Parameter]] = {
+    ("image", "caption"): Parameter(lambda value: value if isinstance(value, str) else None, "a str as caption"),
+    ("audio", "sample_rate"): Parameter(_hertz, "a sample_rate that is a whole number of Hz, > 0, of 32 bits"),
+    ("video", "fps"): Parameter(_rate, "a finite number of frames per second (fps), > 0"),
+}

@@ -22,7 +22,7 @@ LARGEST_DEFAULT_QUOTA: Final = 1 << 30
 _CGROUP_LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 HAS_MEMFD: Final = hasattr(os, "memfd_create")
 _PIECE_BYTES: Final = 512 << 10
-_PIECE_PAGES: Final = 64
+_PIECE_PAGES: Final = 512  # numpy keeps the GIL for fewer than 500 items
 
 
 class Mapping:

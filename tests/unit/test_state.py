@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from asynclog.errors import InvalidValue
-from asynclog.state import LEVELS, PHASES, State, plain_context
+from asynclog.state import BARE, LEVELS, PHASES, State, as_state, plain_context
 from asynclog.testing.strategies import states
 
 FULL = State(7, "valid", 2, 1.5, "epoch", {"samples": 64})
@@ -49,6 +49,8 @@ def test_an_epoch_counter_that_runs_away_does_not_fill_memory() -> None:
         State(0, epoch=epoch)
     assert plain_context("train", 10_000, "batch") is not first._context
     assert State(0, epoch=10_000) == first
+    # What a bare step is compared with on the hot path.
+    assert plain_context("train", 0, "batch") is BARE
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,18 @@ def test_an_unknown_field_cannot() -> None:
         FULL.replace(when=1, Step=2)
 
 
+def test_a_bare_step_and_a_state_are_the_same_where_a_state_is_wanted() -> None:
+    assert as_state(3, "valid") == State(3, "valid")
+    assert as_state(FULL) is FULL
+
+
+def test_the_step_after_the_last_can_be_counted_to_and_not_recorded() -> None:
+    """next() is called once a step, and only counts."""
+    beyond = State(2**63 - 1).next()
+    with pytest.raises(InvalidValue, match="'step': expected a whole number of 64 bits, got 9223372036854775808"):
+        as_state(beyond)
+
+
 @pytest.mark.parametrize("step", [np.int64(5), np.uint8(5), np.array(5)])
 def test_a_step_may_be_any_whole_number(step: Any) -> None:
     state = State(step)
@@ -86,6 +100,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"step": 0, "phase": "training"}, "'phase': expected one of train, valid, test, got 'training'"),
     ({"step": 0, "level": "step"}, "'level': expected one of fit, epoch, batch"),
     ({"step": 0, "elapsed_s": "soon"}, "'elapsed_s': expected a number, got 'soon'"),
+    ({"step": 0, "elapsed_s": float("nan")}, "'elapsed_s': expected a finite number of seconds, got nan"),
+    ({"step": 0, "elapsed_s": float("-inf")}, "'elapsed_s': expected a finite number of seconds, got -inf"),
+    ({"step": 0, "axes": {1: 2}}, "'axes': expected a str as each axis's name, got 1"),
+    ({"step": 0, "axes": [1]}, r"'axes': expected a mapping of names to numbers, got \[1\]"),
     ({"step": 0, "axes": {"samples": "many"}}, r"axes\['samples'\].*expected a number, got 'many'"),
     ({"step": 0, "axes": {"samples": 10**400}}, r"axes\['samples'\].*expected a number"),
 ]
@@ -107,7 +125,8 @@ def test_a_state_survives_pickling(state: State) -> None:
 
 @given(states(), states())
 def test_states_are_equal_when_their_fields_are(one: State, other: State) -> None:
-    assert (one == other) == (repr(one) == repr(other))
+    fields = ("step", "phase", "epoch", "elapsed_s", "level", "axes")
+    assert (one == other) == all(getattr(one, name) == getattr(other, name) for name in fields)
 
 
 def test_a_state_equals_nothing_else() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import asynclog as al
+from asynclog.errors import WouldBlock
 from tests.unit.logger.recording import adds_up, recorded
 
 IMAGE = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
@@ -162,3 +163,98 @@ async def test_values_of_kinds_that_nobody_keeps_are_never_made(tmp_path: Path) 
     run = await recorded(tmp_path / "run", body, journal=al.Journal(kinds={"scalar"}))  # type: ignore[arg-type]
     assert not calls
     assert len(run) == 1
+
+
+@pytest.mark.parametrize(("reduce", "expected"), [("mean", 3.0), ("sum", 9.0), ("min", 1.0), ("max", 6.0), ("count", 3)])
+@pytest.mark.parametrize("nowait", [False, True])
+async def test_what_callables_give_folds_with_what_was_logged(
+    tmp_path: Path, reduce: str, expected: float, nowait: bool
+) -> None:
+    async def body(log: al.MultiLogger) -> None:
+        for step in range(3):
+            log.log_scalar("loss", lambda: 6.0, reduce=reduce)
+            log.log_scalar("loss", 1.0, reduce=reduce)
+            log.log_scalar("loss", lambda: 2.0, reduce=reduce)
+            if nowait:
+                log.write_nowait(step)
+            else:
+                await log.write(step)
+
+    assert (await recorded(tmp_path / "run", body)).series("loss").value.tolist() == [expected] * 3
+
+
+async def test_callables_that_fold_are_called_only_when_due(tmp_path: Path) -> None:
+    calls: list[int] = []
+    memory = al.sinks.Memory()
+
+    async def body(log: al.MultiLogger) -> None:
+        for step in range(8):
+            log.log_scalar("lazy", lambda step=step: calls.append(step) or 1.0, reduce="sum")
+            log.log_scalar("both", lambda: 10.0, reduce="sum")
+            log.log_scalar("both", 1.0, reduce="sum")
+            await log.write(at(step))
+        await log.flush()
+        assert log.statistics()["skipped"] == 6
+        assert adds_up(log.statistics()["routes"]["memory"])
+
+    run = await recorded(tmp_path / "run", body, sinks=[memory], limit=al.RateLimit(4.0))
+    assert calls == [0, 4]
+    assert run.series("lazy").step.tolist() == [0, 4]
+    assert run.series("both").value.tolist() == [11, 1, 1, 1, 11, 1, 1, 1]
+
+
+async def test_a_callable_that_folds_fails_alone(tmp_path: Path) -> None:
+    async def later() -> float:
+        return 4.0
+
+    async def body(log: al.MultiLogger) -> None:
+        log.log_scalar("loss", lambda: 1 / 0, reduce="sum")
+        log.log_scalar("loss", later, reduce="sum")
+        log.log_scalar("loss", lambda: "text", reduce="sum")
+        log.log_scalar("loss", 2.0, reduce="sum")
+        await log.write(0)
+        log.log_scalar("loss", lambda: 1 / 0, reduce="sum")
+        await log.write(1)
+        assert log.statistics()["invalid"] == 3
+
+    run = await recorded(tmp_path / "run", body)
+    assert run.series("loss").value.tolist() == [6.0]
+    assert [event.step for event in run.events(key="invalid")] == [0, 0, 1]
+
+
+async def test_an_async_callable_that_folds_needs_an_awaited_write(tmp_path: Path) -> None:
+    async def number() -> float:
+        return 0.5
+
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        log.log_scalar("loss", number, reduce="mean")
+        log.log_scalar("loss", 2.0, reduce="mean")
+        log.write_nowait(0)
+    run = al.read(tmp_path / "run")
+    assert run.series("loss").value.tolist() == [2.0]
+    (told,) = run.events(key="invalid")
+    assert "await write" in told.value
+
+
+async def test_a_refused_write_keeps_what_its_callables_folded_to(tmp_path: Path) -> None:
+    """Callables are called once, though the write is tried twice."""
+    calls: list[int] = []
+    large = np.zeros(7 << 20, np.uint8)
+
+    async def body(log: al.MultiLogger) -> None:
+        fill = 0
+        with pytest.raises(WouldBlock):  # noqa: PT012
+            while True:
+                log.log_scalar("loss", lambda: calls.append(1) or 2.0, reduce="sum")
+                log.log_scalar("loss", 1.0, reduce="sum")
+                log.log_tensor("x", large)
+                log.log_tensor("y", large)
+                log.write_nowait(fill)
+                fill += 1
+        made = len(calls)
+        log.log_scalar("loss", 10.0, reduce="sum")
+        await log.write(1000)
+        assert made == fill + 1 == len(calls)
+
+    run = await recorded(tmp_path / "run", body, slabs=16 << 20)
+    assert run.series("loss").value.tolist()[-1] == 13.0

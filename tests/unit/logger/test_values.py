@@ -117,6 +117,8 @@ OTHERS: list[tuple[str, Callable[[al.MultiLogger], None], Any]] = [
     ("audio", lambda log: log.log_audio("x", torch.from_numpy(SOUND[0])), lambda: al.Audio(SOUND[0], 44100)),
     ("audio", lambda log: log.log_audio("x", PCM, sample_rate=16000), lambda: al.Audio(PCM, 16000)),
     ("video", lambda log: log.log_video("x", FILM, fps=30), lambda: al.Video(FILM, 30.0)),
+    ("audio", lambda log: log.log_audio("x", PCM, sample_rate=np.float32(16000)), lambda: al.Audio(PCM, 16000)),
+    ("video", lambda log: log.log_video("x", FILM, fps=np.float32(0.5)), lambda: al.Video(FILM, 0.5)),
     ("video", lambda log: log.log_video("x", torch.from_numpy(FILM)[::2]), lambda: al.Video(FILM[::2], 12.0)),
     ("point_cloud", lambda log: log.log_point_cloud("x", CLOUD), lambda: al.PointCloud(CLOUD)),
     (

@@ -1,0 +1,32 @@
+"""Names, and how bad input is called in an error. Light: it loads with the MultiLogger class, numpy with the first logger."""
+
+from typing import Any
+
+from asynclog.errors import InvalidValue
+
+
+def named(key: Any, namespace: str, kind: str) -> None:
+    """Raises InvalidValue for a key that is no str: as text it could be another key's."""
+    if not isinstance(key, str):
+        hint = f"write {str(key)!r}" if isinstance(key, int) else None
+        raise InvalidValue(
+            namespace=namespace, key=shortened(repr(key)), kind=kind, expected="a str as its key", got=described(key), hint=hint
+        )
+
+
+def shortened(text: str) -> str:
+    """At most 60 characters of it."""
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def described(value: Any) -> str:
+    """A value in an error's words: its type, and its shape and dtype if it has them."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None:
+        return f"{type(value).__name__} of shape {tuple(shape)}, {dtype}"
+    return f"{type(value).__name__} {shortened(repr(value))}"
+
+
+def makes_number(value: Any) -> bool:
+    """Whether this is a callable, and not itself a number or tensor."""
+    return callable(value) and not hasattr(value, "__float__")

@@ -1,0 +1,62 @@
+"""Parts of a logger: a component's own, and the entries of concurrent tasks. Each has pending values of its own."""
+
+from types import TracebackType
+from typing import Self
+
+from asynclog.logger.collect import Collector
+from asynclog.state import State, as_state
+
+
+class ChildLogger(Collector):
+    """A component's own logger, under a namespace of its parent's; the parent's ``write`` takes its pending values along."""
+
+    def child(self, namespace: str) -> "ChildLogger":
+        """A logger of a component of this one."""
+        return child_of(self, namespace)
+
+    def at(self, state: State | int) -> "Entry":
+        """See MultiLogger.at."""
+        return Entry(self, as_state(state))
+
+
+def child_of(parent: Collector, namespace: str) -> ChildLogger:
+    """A child that its parent knows. Raises InvalidValue."""
+    child = ChildLogger(parent._core, parent._full(namespace))
+    parent._children = (*parent._children, child)
+    parent._forget_block()
+    return child
+
+
+class Entry(Collector):
+    """Pending values of one task's own: ``async with log.at(state) as entry``. Written by its own exit and by nothing else;
+    dropped, and counted, if the body raises."""
+
+    def __init__(self, parent: Collector, state: State) -> None:
+        super().__init__(parent._core, parent._namespace)
+        self.state = state
+        self._parent = parent
+        self._block = parent._entry_block
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is not None:
+            self._discard()
+            return
+        await self.write(self.state)
+        self._parent._entry_block = self._block
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if error is not None:
+            self._discard()
+        else:
+            self.write_nowait(self.state)
+
+    def _discard(self) -> None:
+        taken = self._take(self._pending)
+        self._pending = {}
+        self._core.producer.counts.discarded += len(taken)
