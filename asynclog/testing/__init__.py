@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asynclog.testing.batches import Lent, batch_of, lend
-    from asynclog.testing.sinks import Delivered, SinkTests
+    from asynclog.testing.delivered import Delivered
+    from asynclog.testing.sinks import SinkTests
 
 __all__ = ["Delivered", "Lent", "SinkTests", "batch_of", "lend"]
 
 # SinkTests needs pytest, and strategies Hypothesis; a batch needs neither.
-_HOMES = {"Delivered": "sinks", "Lent": "batches", "SinkTests": "sinks", "batch_of": "batches", "lend": "batches"}
+_HOMES = {"Delivered": "delivered", "Lent": "batches", "SinkTests": "sinks", "batch_of": "batches", "lend": "batches"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from asynclog.errors import NoRoom
-from asynclog.link.blocks import MOST_OPEN, OpenBlocks
+from asynclog.link.blocks import MOST_OPEN, OPEN_BYTES, OpenBlocks
 from asynclog.shm.memory import create_anonymous
 from asynclog.shm.pool import Pool
-from asynclog.shm.rows import BLOCK_HEADER_BYTES, NEVER, Block
+from asynclog.shm.rows import BLOCK_HEADER_BYTES, LARGEST_BLOCK_BYTES, NEVER, SMALLEST_BLOCK_BYTES, Block
 from asynclog.shm.slab import ROW_SLAB_BYTES
 from asynclog.state import State
 from asynclog.wire.schema import Schema, Series
@@ -187,3 +187,30 @@ def test_a_drain_is_a_prefix_of_what_was_written() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert failures == []
+
+
+def test_open_blocks_share_what_they_may_take_together() -> None:
+    """However much each is used: a thousand sets of keys must not hold a thousand of the largest blocks."""
+    opened = Open(quota=1 << 30)
+    keys = [("main", at) for at in range(200)]
+    for _ in range(10):
+        for at, key in enumerate(keys):
+            opened.block(key, number=at)
+    sizes = [len(one.buffer) for one in opened.blocks.everyone()]
+    assert len(sizes) == len(keys)
+    assert 0.95 * OPEN_BYTES < sum(sizes) <= OPEN_BYTES
+    assert max(sizes) - min(sizes) < 64
+
+
+def test_a_block_of_its_own_grows_to_the_largest_there_is() -> None:
+    opened = Open()
+    sizes = [len(opened.block(("main", 1)).buffer) for _ in range(10)]
+    assert sizes == sorted(sizes)
+    assert LARGEST_BLOCK_BYTES - 64 < sizes[-1] <= LARGEST_BLOCK_BYTES
+
+
+def test_very_many_open_blocks_still_hold_some_rows_each() -> None:
+    """The share has a floor: what is left of it by ten thousand would be less than a row."""
+    opened = Open(quota=1 << 30)
+    made = [opened.block(("main", at)) for at in range(2 * OPEN_BYTES // SMALLEST_BLOCK_BYTES)]
+    assert len(made[-1].buffer) == len(made[0].buffer) > SMALLEST_BLOCK_BYTES - 64

@@ -157,11 +157,21 @@ def test_row_slabs_grow_with_their_number() -> None:
 def test_prewarmed_slabs_are_free_and_announced(watched: Watched) -> None:
     pool = watched.pool
     pool.prewarm()
-    assert len(watched.told) == len(pool.ledger.free_slabs()) > 1
-    assert pool.ledger.total_bytes <= pool.ledger.quota // 2
+    made = [(role, size) for _, _, role, size in watched.told]
+    assert made == [(Role.ARRAYS, ARENA_BYTES)] * 3 + [(Role.ROWS, ROW_SLAB_BYTES)] * 2
+    assert pool.ledger.total_bytes == 32 * MIB // 2, "half of the quota, and not a slab more"
+    assert len(pool.ledger.free_slabs()) == 5
     warm = {one.number for one in pool.ledger.free_slabs()}
     assert pool.row_slab(1).number in warm
     assert pool.allocate(1).slab in warm
+
+
+def test_prewarming_has_its_fill() -> None:
+    """However large the quota is."""
+    watched = Watched(1 << 30)
+    watched.pool.prewarm()
+    made = [(role, size) for _, _, role, size in watched.told]
+    assert made == [(Role.ARRAYS, ARENA_BYTES)] * 3 + [(Role.ROWS, ROW_SLAB_BYTES)] * 5
 
 
 def test_prewarming_takes_no_claim_of_others(watched: Watched) -> None:
