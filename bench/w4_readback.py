@@ -16,7 +16,7 @@ from bench.w1_scalars import mapping
 
 TITLE = "W4 read back"
 STEPS = 100_000
-TIMES = 5
+TIMES = 15
 
 
 def ours(directory: Path, *, steps: int) -> Sample:

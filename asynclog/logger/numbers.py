@@ -22,6 +22,8 @@ from asynclog.wire.schema import FLOAT, INTEGER, SPARSE_DUE, SPARSE_ELAPSED, SPA
 
 _LAST: Final = bytes([REDUCTIONS.index("last")])
 _MOST_SETS: Final = 8192
+_STR: Final = frozenset({str})
+_MOST_SEEN: Final = 1 << 16
 _PATIENCE: Final = 64
 _TIME: Final = Struct("@q")
 _U64: Final = Struct("@Q")
@@ -54,6 +56,7 @@ class NumberWriter:
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._sets: dict[tuple[str, Shape, Hashable], KeySet] = {}
+        self._seen: set[int] = set()
         self._series: dict[tuple[str, str], dict[str, int]] = {}
         self._series_count = 0
         self._reductions: dict[tuple[str, str], str] = {}
@@ -100,6 +103,7 @@ class NumberWriter:
                 self._sparse(found, values, step, context, time_ns, due, owner)
                 return None
             found.codes = codes
+            self._keep(identity, found)
         elif found.codes != codes and INTEGER in found.codes:
             found.codes = _widest(found.codes, codes)
         key = (owner, found.serial, codes, due is not None, context)
@@ -160,16 +164,28 @@ class NumberWriter:
 
     def _remember(self, identity: tuple[str, Shape, Hashable], *, by_position: bool) -> KeySet:
         for space, keys in identity[1]:
-            for key in keys:
-                named(key, space, "scalar")
-        if len(self._sets) >= _MOST_SETS:
-            for old in list(self._sets)[: _MOST_SETS // 4]:
-                del self._sets[old]
+            if not _STR.issuperset(map(type, keys)):
+                for key in keys:
+                    named(key, space, "scalar")
         self._serial += 1
-        found = self._sets[identity] = KeySet(identity[1], self._serial, by_position=by_position)
+        found = KeySet(identity[1], self._serial, by_position=by_position)
+        # Of a set that never comes again, a number is all that stays. Two sets with one hash cost one of them its patience.
+        seen = hash(identity)
+        if not by_position and seen not in self._seen:
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            self._seen.add(seen)
+        else:
+            found.patience = 0
         if self._reductions and any((space, key) in self._reductions for space, keys in identity[1] for key in keys):
             found.patience = 0  # how a number folds is a schema's to say
         return found
+
+    def _keep(self, identity: tuple[str, Shape, Hashable], found: KeySet) -> None:
+        if len(self._sets) >= _MOST_SETS:
+            for old in list(self._sets)[: _MOST_SETS // 4]:
+                del self._sets[old]
+        self._sets[identity] = found
 
     def _sparse(
         self,
@@ -211,10 +227,12 @@ class NumberWriter:
         numbers: list[int] = []
         for namespace, keys in shape:
             known = self._series.setdefault((phase, namespace), {})
-            fresh = [key for key in keys if key not in known]
-            if fresh:
-                self._number(phase, namespace, known, fresh)
-            numbers.extend(map(known.__getitem__, keys))
+            # One pass where all are known: each look at a hundred thousand keys misses the cache.
+            found = [*map(known.get, keys)]
+            if None in found:
+                self._number(phase, namespace, known, [key for key in keys if key not in known])
+                found = [*map(known.get, keys)]
+            numbers.extend(found)  # type: ignore[arg-type]
         return numbers
 
     def _number(self, phase: str, namespace: str, known: dict[str, int], fresh: list[str]) -> None:

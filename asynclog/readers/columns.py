@@ -1,4 +1,4 @@
-"""Rows to columns, once: a frame of 64 KiB is turned while it is in the cache, straight into where it stays.
+"""Rows to columns, once: 64 KiB at a time are turned while they are in the cache, straight into where they stay.
 
 Of a narrow layout all columns are turned at one go, since a pass over the rows costs as much for one as for all; of a
 wide one (a thousand metrics a step) each column is taken when it is asked for, else one series would hold the memory of
@@ -71,10 +71,12 @@ class BlockColumns:
         count = sum(map(len, self._rows))
         turned = np.empty((self._schema.stride // 8, count))
         at = 0
+        piece = max(1, _PIECE_BYTES // self._schema.stride)
         for rows in self._rows:
-            end = at + len(rows)
-            turned[:, at:end] = rows.T
-            at = end
+            for start in range(0, len(rows), piece):
+                part = rows[start : start + piece]
+                turned[:, at : at + len(part)] = part.T
+                at += len(part)
         del self._rows
         time = turned[-1].view(np.int64)
         if not bool((time[1:] >= time[:-1]).all()):

@@ -10,6 +10,9 @@ import torch
 
 import asynclog as al
 from asynclog.errors import AmbiguousSeries
+from asynclog.wire.frame import Frame
+from asynclog.wire.layout import Kind
+from tests.frames import scanned
 from tests.unit.logger.recording import recorded
 
 BIG = 2**53 + 1
@@ -294,3 +297,18 @@ async def test_two_row_handles_of_the_same_keys_keep_their_orders(tmp_path: Path
     run = await recorded(tmp_path / "run", body)
     assert set(run.series("a").value.tolist()) == {1.0}
     assert run.series("a").step.tolist() == list(range(200))
+
+
+async def test_a_set_of_keys_gets_one_schema_however_it_begins(tmp_path: Path) -> None:
+    """Whole numbers and axes have a schema at first sight, floats at the second; never two for the same rows."""
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        for step in range(4):
+            log.log({"whole": step})
+            await log.write(step)
+            log.log({"float": step + 0.5})
+            await log.write(step)
+            log.log({"axis": step + 0.5})
+            await log.write(al.State(step, axes={"samples": step}))
+    (segment,) = (tmp_path / "run").rglob("*.alog")
+    kinds = [frame.kind for frame in scanned(segment.read_bytes()) if isinstance(frame, Frame)]
+    assert kinds.count(Kind.SCHEMA) == 4, "three layouts, and one series for the first float"
