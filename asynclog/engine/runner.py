@@ -288,7 +288,7 @@ class SinkRunner:
             self.orphaned = True
             self._loop = self._wake = None
             self._life += 1
-        self._tell("its event loop has ended; it goes on in the next one that flushes or closes the logger", False)
+        self._tell("its event loop has ended; it goes on in the next one that uses the logger", False)
 
     def _finish(self) -> None:
         if not self._calls.stopped:

@@ -83,7 +83,11 @@ class LinkThread(threading.Thread):
             self._on_death(link)
 
     def _watch(self) -> None:
-        """Keep the selector in step with the links there are."""
+        """Keep the selector in step with the links there are; a channel is closed under the same lock."""
+        with self._producer.lock:
+            self._look_again()
+
+    def _look_again(self) -> None:
         links = dict(self._producer.links)
         for number in [one for one in self._watched if one not in links or links[one].channel is not self._watched[one]]:
             self._forget(number)

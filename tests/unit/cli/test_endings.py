@@ -37,7 +37,7 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(run: Path) -> None:
             assert process.stdout is not None
             assert json.loads(process.stdout.readline())["key"] == "loss"
             process.send_signal(signal.SIGINT)
-            _, complaints = process.communicate(timeout=20)
+            _, complaints = process.communicate(timeout=60)
         finally:
             process.kill()
             os.close(lock)
@@ -70,7 +70,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path, words: str) 
             while not any(one.name.startswith(".target.") for one in place.iterdir()):
                 assert process.poll() is None, process.communicate()
             process.send_signal(signal.SIGINT)
-            _, complaints = process.communicate(timeout=20)
+            _, complaints = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (process.returncode, complaints) == (130, "")
