@@ -1,5 +1,6 @@
 """The operating system's file calls that a journal depends on, as an object: tests pass one that fails on purpose."""
 
+import errno
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -27,6 +28,8 @@ class Files:
 
     def sync(self, fd: int) -> None:
         os.fsync(fd)
+        if not os.fstat(fd).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "the file was deleted while it was written")
 
     def close(self, fd: int) -> None:
         os.close(fd)

@@ -24,7 +24,12 @@ from asynclog.shm.memory import Mapping
 _LENGTH: Final = Struct("<I")
 _READ_BYTES: Final = 256 << 10
 _MOST_DESCRIPTORS: Final = 64
+_MOST_PASSED: Final = 48  # with one message; the receiver has room for more
 _LONGEST_MESSAGE: Final = 16 << 20
+
+
+def _packed(messages: Sequence[Message]) -> bytes:
+    return b"".join(part for data in map(encode, messages) for part in (_LENGTH.pack(len(data)), data))
 
 
 class Channel(Protocol):
@@ -38,8 +43,17 @@ class Channel(Protocol):
         """Several at once: the other end wakes once."""
         ...
 
-    def flush(self) -> bool:
-        """Send what waits; True if nothing waits any more."""
+    def send_slabs(self, slabs: Sequence[tuple[Slab, Mapping]]) -> None:
+        """Many descriptors at once, in few messages: a socket holds some 270 messages, whatever their size."""
+        ...
+
+    def flush(self, *, patiently: bool = False) -> bool:
+        """Send what waits; True if nothing waits any more. patiently: wait for another thread that is sending."""
+        ...
+
+    @property
+    def unsent(self) -> bool:
+        """Whether something is kept here that the other end would not get if this process died now."""
         ...
 
     def receive(self, *, once: bool = False) -> "list[tuple[Message, Mapping | None]]":
@@ -56,7 +70,7 @@ class SocketChannel:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._outbox: deque[tuple[bytes, int | None]] = deque()
+        self._outbox: deque[tuple[bytes, list[int]]] = deque()
         self._bells: deque[int] = deque()
         self._sending = threading.Lock()
         self._inbox = bytearray()
@@ -80,20 +94,29 @@ class SocketChannel:
             return
         data = encode(message)
         # Duplicated: the slab may be dropped here before the socket takes it.
-        fd = None if mapping is None else os.dup(mapping.fd)
-        self._outbox.append((_LENGTH.pack(len(data)) + data, fd))
+        fds = [] if mapping is None else [os.dup(mapping.fd)]
+        self._outbox.append((_LENGTH.pack(len(data)) + data, fds))
         self.flush()
 
     def send_all(self, messages: Sequence[Message]) -> None:
         if not self._broken:
-            packed = map(encode, messages)
-            self._outbox.append((b"".join(part for data in packed for part in (_LENGTH.pack(len(data)), data)), None))
+            self._outbox.append((_packed(messages), []))
             self.flush()
 
-    def flush(self) -> bool:
+    def send_slabs(self, slabs: Sequence[tuple[Slab, Mapping]]) -> None:
+        for start in range(0, 0 if self._broken else len(slabs), _MOST_PASSED):
+            some = slabs[start : start + _MOST_PASSED]
+            self._outbox.append((_packed([slab for slab, _ in some]), [os.dup(mapping.fd) for _, mapping in some]))
+        self.flush()
+
+    @property
+    def unsent(self) -> bool:
+        return bool(self._outbox)
+
+    def flush(self, *, patiently: bool = False) -> bool:
         # Looked at again after each turn: what came while this thread was sending was left to it.
         while self.waiting and not self._broken:
-            if not self._sending.acquire(blocking=False):
+            if not self._sending.acquire(blocking=patiently):
                 return True
             try:
                 if not self._send_waiting():
@@ -109,37 +132,37 @@ class SocketChannel:
                 position = max(self._bells.popleft() for _ in range(len(self._bells)))
                 data = encode(Doorbell(position))
                 if not self._outbox:
-                    self._outbox.append((_LENGTH.pack(len(data)) + data, None))
+                    self._outbox.append((_LENGTH.pack(len(data)) + data, []))
                 else:
                     self._bells.append(position)
-            data, fd = self._outbox[0]
+            data, fds = self._outbox[0]
             try:
-                sent = self._send_some(data, fd)
+                sent = self._send_some(data, fds)
             except BlockingIOError:
                 return False
             except OSError:
                 self._give_up_sending()
                 break
-            if fd is not None:
+            for fd in fds:
                 os.close(fd)
             if sent < len(data):
-                self._outbox[0] = (data[sent:], None)
+                self._outbox[0] = (data[sent:], [])
             else:
                 self._outbox.popleft()
         return True
 
-    def _send_some(self, data: bytes, fd: int | None) -> int:
+    def _send_some(self, data: bytes, fds: list[int]) -> int:
         flags = getattr(socket, "MSG_NOSIGNAL", 0)
-        if fd is None:
+        if not fds:
             return self._sock.send(data, flags)
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         return self._sock.sendmsg([data], rights, flags)
 
     def _give_up_sending(self) -> None:
         self._broken = True
         while self._outbox:
-            _, fd = self._outbox.popleft()
-            if fd is not None:
+            _, fds = self._outbox.popleft()
+            for fd in fds:
                 os.close(fd)
         self._bells.clear()
 
@@ -229,8 +252,16 @@ class LocalChannel:
         for message in messages:
             self.send(message)
 
-    def flush(self) -> bool:
+    def send_slabs(self, slabs: Sequence[tuple[Slab, Mapping]]) -> None:
+        for slab, mapping in slabs:
+            self.send(slab, mapping)
+
+    def flush(self, *, patiently: bool = False) -> bool:
         return True
+
+    @property
+    def unsent(self) -> bool:
+        return False
 
     def receive(self, *, once: bool = False) -> "list[tuple[Message, Mapping | None]]":
         # It may have been closed here meanwhile, by another thread.

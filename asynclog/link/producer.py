@@ -27,6 +27,7 @@ from asynclog.link.messages import (
     Gone,
     Hold,
     Message,
+    Pressure,
     Ready,
     Release,
     Report,
@@ -44,6 +45,7 @@ from asynclog.wire.layout import BLOB_PART_BYTES
 from asynclog.wire.schema import Group, Layout, pack_groups, pack_numbered
 
 _log = logging.getLogger("asynclog")
+_MOST_BELLS: Final = 64  # unanswered; a socket holds some 270 messages
 RING_BYTES: Final = 2 << 20
 """Rows announced before the doorbell rings, unless linger or an event is first: a wake-up costs the sender up to 20 µs."""
 
@@ -57,6 +59,9 @@ class Link:
     channel: Channel | None = None
     acked: int = 0
     rung: int = -1
+    bells: int = 0
+    missed: bool = False
+    pressed: bool = False
     pid: int | None = None
     deaths: int = 0
     finished: bool = False
@@ -103,7 +108,7 @@ class Producer:
         self.held: set[str] = set()
         self._on_room, self._on_low, self._on_message = on_room, on_low, on_message
         self._stocking = False
-        self.pool = Pool(quota, self._introduce, self._dismiss, create)
+        self.pool = Pool(quota, self._introduce, self._dismiss, create, self._passed)
         self.control = ControlWriter(self._control_slab)
         self.blocks = OpenBlocks(self.pool, self._announce_rows)
         self.definitions: list[bytes] = []
@@ -183,9 +188,25 @@ class Producer:
         bells = []
         for link in self.links.values():
             if link.channel is not None and link.rung < position:
-                link.rung = position
-                bells.append((link.channel, position))
+                # A consumer that doesn't read must not have its socket filled by bells, with the descriptors of new slabs
+                # waiting behind them here, where they would be lost with this process.
+                link.missed = link.bells >= _MOST_BELLS
+                if not link.missed:
+                    link.rung = position
+                    link.bells += 1
+                    bells.append((link.channel, position))
         return bells
+
+    def ring_missed(self) -> None:
+        """Ring for those who have answered since; without the lock, as drain."""
+        with self.lock:
+            bells = self._bells() if any(one.missed and one.bells < _MOST_BELLS for one in self.links.values()) else []
+        for channel, position in bells:
+            channel.send(Doorbell(position))
+
+    def _passed(self) -> bool:
+        """Whether every consumer has, or will have whatever becomes of this process, the descriptors of all slabs."""
+        return not any(link.channel is not None and link.channel.unsent for link in self.links.values())
 
     def open_block(self, key: Key, schema: Layout | None, context: Context, nbytes: int = 0) -> Block:
         """A block to pack rows into. Raises NoRoom."""
@@ -201,6 +222,11 @@ class Producer:
         told = [link for link in self.links.values() if link.channel is not None and not link.finished]
         for link in told:
             assert link.channel is not None
+            if isinstance(message, Pressure):
+                # Said again only to those who have done something since.
+                if link.pressed:
+                    continue
+                link.pressed = True
             link.channel.send(message)
         return told
 
@@ -215,10 +241,11 @@ class Producer:
 
     def connect(self, link: Link, channel: Channel) -> None:
         """Give a consumer (or its successor) what it needs to go on: every slab, and the log from what it acknowledged."""
-        link.channel, link.rung = channel, -1
-        for number, mapping in self.pool.mappings.items():
-            state = self.pool.ledger.slabs[number]
-            channel.send(Slab(number, int(state.role), mapping.size), mapping)
+        link.channel, link.rung, link.bells, link.missed, link.pressed = channel, -1, 0, False, False
+        slabs = self.pool.ledger.slabs
+        channel.send_slabs(
+            [(Slab(number, int(slabs[number].role), one.size), one) for number, one in self.pool.mappings.items()]
+        )
         self.ring()
 
     def disconnect(self, link: Link) -> None:
@@ -249,8 +276,10 @@ class Producer:
 
     def received(self, link: Link, message: Message) -> None:
         """Take in what a consumer said."""
+        if isinstance(message, Ack | Release):
+            link.pressed = False
         if isinstance(message, Ack):
-            link.acked = max(link.acked, message.position)
+            link.acked, link.bells = max(link.acked, message.position), 0
             self._trim()
         elif isinstance(message, Release):
             self._released(link, message)
@@ -303,6 +332,7 @@ class Producer:
         for link in self.links.values():
             if link.channel is not None:
                 link.channel.send(Slab(number, int(role), mapping.size), mapping)
+                link.channel.flush(patiently=True)
 
     def _dismiss(self, number: int) -> None:
         for link in self.links.values():

@@ -21,7 +21,8 @@ class LinkThread(threading.Thread):
 
     def __init__(self, producer: Producer, linger: float, on_death: Callable[[Link], None]) -> None:
         super().__init__(name="asynclog-link", daemon=True)
-        self._producer, self._linger, self._on_death = producer, linger, on_death
+        # Half of it for the rows to be told of, half for the recorder to write them.
+        self._producer, self._linger, self._on_death = producer, linger / 2, on_death
         self._heard, self._waker = socket.socketpair()
         self._heard.setblocking(False)
         self._waker.setblocking(False)
@@ -78,6 +79,7 @@ class LinkThread(threading.Thread):
         with self._producer.lock:
             for message, _ in messages:
                 self._producer.received(link, message)
+        self._producer.ring_missed()
         if channel.closed:
             self._forget(link.number)
             self._on_death(link)

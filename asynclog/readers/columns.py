@@ -10,6 +10,7 @@ matrix, which needs the memory twice.
 
 from contextlib import suppress
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +26,9 @@ _NARROW: Final = 64
 _SMALL_BYTES: Final = 4 << 10
 _PIECE_BYTES: Final = 64 << 10
 _NONE: Final[list[NDArray[Any]]] = [np.empty(0)]
+
+
+_TIME: Final = attrgetter("time")
 
 
 class BlockColumns:
@@ -178,9 +182,11 @@ def _as_rows(records: list[SparseRecord]) -> NDArray[np.float64]:
 
 
 class SparseColumns:
-    """The numbers of a stream whose key sets don't recur, sorted by series, then as they were written."""
+    """The numbers of a stream whose key sets don't recur, sorted by series, then by time."""
 
     def __init__(self, index: StreamIndex, records: list[SparseRecord]) -> None:
+        # Each epoch, level and thread fills a block of its own.
+        records = sorted(records, key=_TIME)
         counts = [len(one.numbers) for one in records]
         numbers: NDArray[Any] = np.concatenate([one.numbers for one in records] or _NONE)
         order = np.argsort(numbers, kind="stable")

@@ -86,7 +86,6 @@ class StreamIndex:
     gaps: list[dict[str, Any]] = field(default_factory=list)
     missing: list[Span] = field(default_factory=list)
     last_seq: int = -1
-    before_first: int = -1
     repeats: int = 0
     frames: int = 0
     sparse_events: int = 0
@@ -177,9 +176,10 @@ class StreamIndex:
         self.footer = None
         if not self.about:
             self.about = frame.meta
-            # A journal that doesn't keep everything has deleted the first segments; what they held isn't missing.
-            if self.last_seq < 0 and int(self.about.get("segment", 0)) > 0:
-                self.last_seq = self.before_first = frame.seq - 1
+            if self.last_seq < 0 < frame.seq:
+                # Its first segments are gone, whoever took them.
+                self.missing.append(Span(0, frame.seq - 1))
+                self.last_seq = frame.seq - 1
 
     def _take_rows(self, frame: Frame) -> None:
         block = self._by_number.get(frame.schema)

@@ -85,7 +85,7 @@ class _Copy:
         self.index = StreamIndex(original.name)
         self.missing: list[Span] = []
         self.frames = self.written = 0
-        self._last_seq = original.index.before_first
+        self._last_seq = -1
         self._told = 0
 
     def segment(self, file: SegmentFile, *, newest: bool) -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from asynclog.errors import DamagedFrame
 from asynclog.readers.directory import SegmentFile, StreamName, listed, segment_bytes
 from asynclog.readers.index import MALFORMED, StreamIndex
-from asynclog.wire.layout import HEADER_BYTES
+from asynclog.wire.layout import HEADER_BYTES, Kind
 from asynclog.wire.segment import Damage, Scanner
 
 Progress = Callable[[int, int], None]
@@ -110,6 +111,8 @@ def scan_segment(stream: ScannedStream, file: SegmentFile, *, growing: bool, new
                 stream.damage.append(Damaged(file.path, found.at, found.length, found.reason, found.seq))
             continue
         try:
+            if found.kind == Kind.SEGMENT and found.meta.get("segment") != file.number:
+                raise DamagedFrame(f"it says that it is segment {found.meta.get('segment')}")
             index.take(found)
         except MALFORMED as error:
             at = scanner.position - found.length

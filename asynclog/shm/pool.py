@@ -22,7 +22,8 @@ class Pool:
     """The training process's slabs.
 
     on_new(number, role, mapping): called before a new slab takes any data, so that consumers can be told of it first.
-    on_gone(number): a slab's memory went back to the operating system.
+    on_gone(number): a slab's memory went back to the operating system. passed(): whether consumers have the descriptors of all
+    slabs; until then none takes data, which would be lost with this process. Control records alone can't wait.
     """
 
     def __init__(
@@ -31,15 +32,24 @@ class Pool:
         on_new: Callable[[int, Role, memory.Mapping], None],
         on_gone: Callable[[int], None],
         create: Create = memory.create_shared,
+        passed: Callable[[], bool] = lambda: True,
     ) -> None:
         self.ledger = Ledger(quota)
         self.mappings: dict[int, memory.Mapping] = {}
-        self._on_new, self._on_gone, self._create = on_new, on_gone, create
+        self._on_new, self._on_gone, self._create, self._passed = on_new, on_gone, create, passed
         self._arena: int | None = None
         self.refusals = 0
 
     def slab(self, role: Role, size: int) -> SlabState:
         """A slab with one claim on it. Raises NoRoom."""
+        state = self._slab(role, size)
+        if role is not Role.CONTROL and not self._passed():
+            self.ledger.unclaim(state.number)
+            self.refusals += 1
+            raise NoRoom("the recorder has not taken the last slabs yet")
+        return state
+
+    def _slab(self, role: Role, size: int) -> SlabState:
         fitting = [one for one in self.ledger.free_slabs(role) if size <= one.size <= 2 * size]
         if fitting:
             chosen = min(fitting, key=lambda one: (one.size, one.number))

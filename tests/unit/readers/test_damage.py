@@ -116,8 +116,8 @@ def test_a_gap_explains_what_is_missing(run: Path, writer: StreamWriter) -> None
     assert read(run).gaps[0]["reason"] == "disk full"
 
 
-def test_segments_that_were_deleted_on_purpose_are_not_missing(run: Path, writer: StreamWriter) -> None:
-    """A journal that keeps only the newest segments begins later."""
+def test_a_first_segment_that_is_gone_is_missing(run: Path, writer: StreamWriter) -> None:
+    """Whoever deleted it: what is left is read, and called what it is. A copy made by repair says it once and for all."""
     schema = writer.schema(LOSS)
     writer.rows(schema, [(1.0,)])
     first = writer.path
@@ -125,8 +125,24 @@ def test_segments_that_were_deleted_on_purpose_are_not_missing(run: Path, writer
     writer.rows(schema, [(2.0,)])
     writer.footer()
     first.unlink()
-    assert verify(run).sound
+    assert not verify(run).sound
+    assert read(run).missing == 1
     assert read(run).series("loss").value.tolist() == [2.0]
+
+
+def test_segments_whose_contents_were_exchanged_are_damage(run: Path, writer: StreamWriter) -> None:
+    """Each says which one it is."""
+    schema = writer.schema(LOSS)
+    writer.rows(schema, [(1.0,)])
+    first = writer.path
+    writer.rotate()
+    writer.rows(schema, [(2.0,)])
+    writer.footer()
+    one, other = first.read_bytes(), writer.path.read_bytes()
+    first.write_bytes(other)
+    writer.path.write_bytes(one)
+    assert not verify(run).sound
+    assert any("segment 1" in str(damaged) for damaged in read(run).damage)
 
 
 def test_an_event_whose_part_was_lost_is_told_and_left_out(run: Path, writer: StreamWriter) -> None:
