@@ -18,6 +18,8 @@ from asynclog.wire.schema import Layout
 Key = tuple[Any, ...]
 """(owner, …): an owner is a thread, or a row handle."""
 MOST_OPEN: Final = 1024
+_FEW: Final = 32
+"""With more open blocks than this, telling of all of them whenever one is full would make frames of a row or two."""
 OPEN_BYTES: Final = 64 << 20
 """What open blocks may take together, if all are used equally."""
 
@@ -49,6 +51,9 @@ class OpenBlocks:
         size = max(wanted, BLOCK_HEADER_BYTES + nbytes)
         slab, start = self._place(size)
         if replaced is not None:
+            if len(self._open) <= _FEW:
+                # What was written before the last rows of the full block is told before them.
+                self.drain()
             self.close(replaced)
         block = Block(slab, self._pool.mappings[slab.number].view, start, size, schema, context, key)
         self._open[key] = block

@@ -1,0 +1,67 @@
+"""``asynclog show``: one value of a run, on the screen or as a file."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from asynclog.cli.complete import keys_of
+from asynclog.cli.picture import drawn
+from asynclog.cli.screen import errors, read_run, safe, screen
+from asynclog.cli.words import clock, size
+from asynclog.errors import AsynclogError, SeriesNotFound
+from asynclog.readers import Run
+from asynclog.readers.export.media import file_of, suffixes
+from asynclog.sink import Event
+from asynclog.sinks.summary import in_brief
+
+
+def show(
+    run: Annotated[Path, typer.Argument(help="The run's directory.")],
+    key: Annotated[str, typer.Argument(help="A key, or namespace/key.", autocompletion=keys_of)],
+    step: Annotated[int | None, typer.Option(help="Of this step; else the last one.")] = None,
+    phase: Annotated[str | None, typer.Option(help="Of this phase.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Of this kind, where a key has several.")] = None,
+    save: Annotated[Path | None, typer.Option("--save", "-o", help="Write it: .png .wav .mp4 .ply .npy .csv .json …")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Show one image, sound, video, text or table of a run, or save it in a file that other programs open."""
+    found = read_run(run)
+    event = chosen(found, key, step, phase, kind)
+    if save is not None:
+        if save.exists() and not force:
+            raise AsynclogError(f"{save} exists; --force replaces it")
+        data = file_of(event.value, save.suffix)
+        save.write_bytes(data)
+        errors.print(Text(f"{size(len(data))} of {in_brief(event.kind, event.value)} written to {save}"))
+        return
+    when = f"step {event.step:,}  {clock(event.time_ns)}  "
+    screen.print(Text.assemble((when, "dim"), safe(in_brief(event.kind, event.value))))
+    picture = drawn(event.value, screen)
+    if picture is not None:
+        screen.print(picture)
+    can = suffixes(event.value)
+    if can:
+        screen.print(Text(f"--save FILE writes {', '.join(can)}", "dim"))
+
+
+def chosen(run: Run, key: str, step: int | None, phase: str | None, kind: str | None) -> Event:
+    """The event that was asked for. Raises SeriesNotFound, with what there is instead."""
+    last, steps = None, []
+    for event in run.events(kind=kind, key=key, phase=phase):
+        if event.kind == "scalar" and kind != "scalar":
+            continue
+        steps.append(event.step)
+        if step is None or event.step == step:
+            last = event
+    if last is not None:
+        return last
+    if steps:
+        assert step is not None
+        near = sorted(sorted(set(steps), key=lambda one: abs(one - step))[:5])
+        raise SeriesNotFound(f"{key!r} has nothing at step {step}; it has steps {', '.join(map(str, near))}")
+    names = [one.key for one in run.keys() if one.kind != "scalar"]  # noqa: SIM118 (a Run is no mapping)
+    close = get_close_matches(key, names, n=5, cutoff=0.4) or names[:5]
+    raise SeriesNotFound(f"no value has the key {key!r}; the run has {', '.join(close) or 'numbers alone, see asynclog cat'}")

@@ -1,0 +1,138 @@
+"""What is drawn into a picture: captions in any script, boxes, class masks. Needs Pillow.
+
+A caption stands below its picture, wrapped, in a font that has its characters: the system's fonts are looked through once,
+and of those that have most of the text's characters the first is taken.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asynclog.normal.image import Picture, deepened
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+_FONT_DIRECTORIES: Final = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.fonts",
+    "~/.local/share/fonts",
+    "/System/Library/Fonts",
+    "/Library/Fonts",
+    "C:/Windows/Fonts",
+)
+_PREFERRED: Final = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")
+_SIZE: Final = 12
+_MARGIN: Final = 2
+_GOLDEN: Final = 0.618033988749895
+_OPACITY: Final = 0.45
+
+
+def captioned(picture: Picture, text: str, *, most_lines: int = 30, centered: bool = True) -> Picture:
+    """(C, H, W) → (3 or 4, H + h, W): white text on black below the picture, wrapped to its width."""
+    from PIL import Image, ImageDraw
+
+    width = picture.shape[2]
+    font = font_for(text, _SIZE)
+    per_line = max(1, int((width - 2 * _MARGIN) / max(1.0, font.getlength(text) / max(1, len(text)))))
+    lines = [part for line in text.splitlines() for part in (wrap(line, per_line) or [""])][:most_lines]
+    step = _SIZE + _MARGIN
+    strip = Image.new("RGB", (width, step * len(lines) + 2 * _MARGIN))
+    draw = ImageDraw.Draw(strip)
+    for at, line in enumerate(lines):
+        left = (width - font.getlength(line)) / 2 if centered else _MARGIN
+        draw.text((max(0, left), _MARGIN + at * step), line, font=font, fill="white")
+    above = deepened(picture, max(3, len(picture)))
+    return np.concatenate([above, deepened(np.moveaxis(np.asarray(strip), -1, 0), len(above))], axis=1)
+
+
+def boxed(
+    picture: Picture, boxes: NDArray[Any], labels: Sequence[str] | None = None, scores: NDArray[Any] | None = None
+) -> Picture:
+    """Boxes (K, 4), x0, y0, x1, y1 in pixels, drawn into a copy, a colour a label. Boxes that aren't finite are left out."""
+    from PIL import Image, ImageDraw
+
+    canvas = Image.fromarray(np.ascontiguousarray(np.moveaxis(deepened(picture, 3)[:3], 0, -1)))
+    draw = ImageDraw.Draw(canvas)
+    names = sorted(set(labels or ()))
+    for at, box in enumerate(np.asarray(boxes, np.float64)):
+        if not np.isfinite(box).all():
+            continue
+        (x0, x1), (y0, y1) = sorted((box[0], box[2])), sorted((box[1], box[3]))
+        ink = colour(names.index(labels[at]) if labels else 0)
+        draw.rectangle((x0, y0, x1, y1), outline=ink)
+        said = " ".join(filter(None, [labels[at] if labels else "", "" if scores is None else f"{float(scores[at]):.2f}"]))
+        if said:
+            draw.text((x0 + 2, y0 + 1), said, font=font_for(said, _SIZE), fill=ink)
+    return np.ascontiguousarray(np.moveaxis(np.asarray(canvas), -1, 0))
+
+
+def masked(picture: Picture, mask: NDArray[Any]) -> Picture:
+    """A class mask (H, W) laid over a copy: 0 is nothing, each other number has a colour of its own."""
+    made = deepened(picture, 3)[:3].astype(np.float32)
+    for number in np.unique(mask):
+        if number != 0:
+            where = mask == number
+            made[:, where] += _OPACITY * (np.array(colour(int(number)), np.float32)[:, None] - made[:, where])
+    return made.astype(np.uint8)
+
+
+def colour(number: int) -> tuple[int, int, int]:
+    """A colour of its own for each small whole number: hues a golden angle apart, so that neighbours differ most."""
+    from colorsys import hsv_to_rgb
+
+    return tuple(round(255 * part) for part in hsv_to_rgb(number * _GOLDEN % 1.0, 0.75, 1.0))  # type: ignore[return-value]
+
+
+def legend(labels: Mapping[int, str], used: Sequence[int]) -> str:
+    """What the numbers of a mask mean, of those that occur."""
+    return ", ".join(f"{number} {labels[number]}" for number in used if number in labels)
+
+
+@lru_cache(maxsize=64)
+def font_for(text: str, size: int) -> "FreeTypeFont":
+    """A font of the system that has the text's characters; Pillow's own where none is found."""
+    from PIL import ImageFont
+
+    wanted = frozenset(text) - frozenset(" \n\t")
+    best, most = None, -1
+    for path in _fonts():
+        had = len(wanted & _characters(path, wanted))
+        if had > most:
+            best, most = path, had
+        if had == len(wanted):
+            break
+    if best is None:
+        return ImageFont.load_default(size)  # type: ignore[return-value]
+    return ImageFont.truetype(best, size)
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> list[str]:
+    found = [
+        path
+        for place in _FONT_DIRECTORIES
+        for path in sorted(Path(place).expanduser().rglob("*"))
+        if path.suffix.lower() in (".ttf", ".otf", ".ttc")
+    ]
+    rank = {name: at for at, name in enumerate(_PREFERRED)}
+    return [str(path) for path in sorted(found, key=lambda path: rank.get(path.name, len(rank)))]
+
+
+@lru_cache(maxsize=4096)
+def _characters(path: str, wanted: frozenset[str]) -> frozenset[str]:
+    """Which of the wanted characters a font draws otherwise than one that no font has."""
+    from PIL import ImageFont
+
+    try:
+        font = ImageFont.truetype(path, 16)
+    except OSError:
+        return frozenset()
+    absent = bytes(font.getmask("\U0010fffe"))
+    return frozenset(one for one in wanted if bytes(font.getmask(one)) != absent)

@@ -1,0 +1,232 @@
+"""A value as a file that other programs open: PNG, WAV, MP4, GIF, PLY, NPY, NPZ, CSV, JSON, text, HTML.
+
+A table says which kind can be which, the customary one first. Vendors' libraries are imported when they are used; what is
+missing is named together with the extra that has it.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asynclog.errors import InvalidValue
+from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Rollout, Spectrogram, Table, Tensor, Value, Video
+
+Encode = Callable[[Any], bytes]
+
+
+def file_of(value: Any, suffix: str) -> bytes:
+    """The bytes of a file of ``suffix`` (".png") that shows ``value``. Raises InvalidValue, naming those that could."""
+    encode = ENCODERS.get(type(value), {}).get(suffix.lower())
+    if encode is None:
+        kind = value.kind if isinstance(value, Value) else type(value).__name__
+        can = ", ".join(suffixes(value)) or "none"
+        raise InvalidValue(kind=kind, expected=f"one of the files that show it: {can}", got=suffix or "no suffix")
+    return encode(value)
+
+
+def suffixes(value: Any) -> tuple[str, ...]:
+    """The suffixes a value can be written with, the customary one first."""
+    return tuple(ENCODERS.get(type(value), ()))
+
+
+# -- pictures -----------------------------------------------------------------------------------------------------------
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """(C, H, W) uint8, C of 1, 3 or 4, as PNG."""
+    from PIL import Image as Pillow
+
+    data = picture[0] if len(picture) == 1 else np.moveaxis(picture, 0, -1)
+    file = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(data)).save(file, "PNG")
+    return file.getvalue()
+
+
+def heat(data: NDArray[Any]) -> NDArray[np.uint8]:
+    """(H, W) numbers as (3, H, W): from the smallest, dark blue, over red to the largest, light yellow; NaN is black."""
+    finite = np.isfinite(data)
+    low, high = (float(data[finite].min()), float(data[finite].max())) if finite.any() else (0.0, 0.0)
+    share = np.where(finite, (data - low) / ((high - low) or 1.0), 0.0)
+    stops = np.array([[0, 0, 60], [90, 10, 120], [200, 50, 80], [250, 150, 50], [255, 250, 190]], np.float64)
+    places = np.linspace(0, 1, len(stops))
+    made = np.stack([np.interp(share, places, stops[:, channel]) for channel in range(3)])
+    return np.where(finite, made, 0).astype(np.uint8)
+
+
+def _image(value: Image) -> bytes:
+    overlaid = value.boxes is not None or value.masks
+    return png(value.overlaid() if overlaid else value.canonical())
+
+
+def _spectrogram(value: Spectrogram) -> bytes:
+    return png(heat(value.canonical()[::-1]))
+
+
+def _bars(value: Histogram) -> bytes:
+    """512 columns of the counts, 256 pixels high, on the root of their share: few still show beside many."""
+    counts = np.sqrt(value.counts / max(1, int(value.counts.max(initial=0))))
+    height = 256
+    lit = np.arange(height, 0, -1)[:, None] <= np.round(counts * height)
+    return png(np.stack([np.where(lit, tone, 255) for tone in (40, 90, 180)]).astype(np.uint8))
+
+
+# -- sound and film -----------------------------------------------------------------------------------------------------
+
+
+def _wav(value: Audio) -> bytes:
+    return _sound(value, "WAV", "PCM_16")
+
+
+def _flac(value: Audio) -> bytes:
+    return _sound(value, "FLAC", "PCM_16")
+
+
+def _sound(value: Audio, container: str, subtype: str) -> bytes:
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, value.canonical().T, value.sample_rate, format=container, subtype=subtype)
+    return file.getvalue()
+
+
+def _mp4(value: Video) -> bytes:
+    """H.264 in yuv420p, which every browser plays; an odd edge is repeated, since its colour is stored for two pixels."""
+    import av
+
+    clip = value.canonical()
+    clip = np.pad(clip, ((0, 0), (0, 0), (0, clip.shape[2] % 2), (0, clip.shape[3] % 2)), mode="edge")
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=_rate(value.fps))
+        stream.height, stream.width = clip.shape[2:]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "18"}
+        for picture in clip:
+            colour = np.broadcast_to(np.moveaxis(picture, 0, -1), (*picture.shape[1:], 3))
+            for packet in stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(colour), format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return file.getvalue()
+
+
+def _rate(fps: float) -> Any:
+    from fractions import Fraction
+
+    return Fraction(fps).limit_denominator(1001)
+
+
+def _gif(value: Video) -> bytes:
+    from PIL import Image as Pillow
+
+    frames = [
+        Pillow.fromarray(np.ascontiguousarray(one[0] if len(one) == 1 else np.moveaxis(one, 0, -1)))
+        for one in value.canonical()
+    ]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=round(1000 / value.fps), loop=0)
+    return file.getvalue()
+
+
+# -- space --------------------------------------------------------------------------------------------------------------
+
+
+def _cloud_ply(value: PointCloud) -> bytes:
+    """All points, not the few that are drawn."""
+    from dataclasses import replace
+
+    points = replace(value, most=None).canonical()
+    columns: list[tuple[str, str, NDArray[Any]]] = [("float", name, points.xyz[:, at]) for at, name in enumerate("xyz")]
+    if points.rgb is not None:
+        columns += [("uchar", name, points.rgb[:, at]) for at, name in enumerate(("red", "green", "blue"))]
+    return _ply_head([("vertex", len(points.xyz), [one[:2] for one in columns])]) + _records(columns)
+
+
+def _mesh_ply(value: Mesh) -> bytes:
+    mesh = value.canonical()
+    assert mesh.normals is not None
+    columns: list[tuple[str, str, NDArray[Any]]] = [("float", name, mesh.vertices[:, at]) for at, name in enumerate("xyz")]
+    columns += [("float", name, mesh.normals[:, at]) for at, name in enumerate(("nx", "ny", "nz"))]
+    if mesh.colors is not None:
+        columns += [("uchar", name, mesh.colors[:, at]) for at, name in enumerate(("red", "green", "blue"))]
+    faces = np.empty(len(mesh.faces), np.dtype([("count", "u1"), ("corners", "<i4", 3)]))
+    faces["count"], faces["corners"] = 3, mesh.faces
+    head = _ply_head(
+        [
+            ("vertex", len(mesh.vertices), [one[:2] for one in columns]),
+            ("face", len(faces), [("list uchar int", "vertex_indices")]),
+        ]
+    )
+    return head + _records(columns) + faces.tobytes()
+
+
+def _ply_head(elements: list[tuple[str, int, list[tuple[str, str]]]]) -> bytes:
+    lines = ["ply", "format binary_little_endian 1.0"]
+    for name, count, properties in elements:
+        lines.append(f"element {name} {count}")
+        lines += [f"property {kind} {label}" for kind, label in properties]
+    return ("\n".join([*lines, "end_header"]) + "\n").encode()
+
+
+def _records(columns: list[tuple[str, str, NDArray[Any]]]) -> bytes:
+    dtype = np.dtype([(name, "<f4" if kind == "float" else "u1") for kind, name, _ in columns])
+    rows = np.empty(len(columns[0][2]), dtype)
+    for _, name, data in columns:
+        rows[name] = data
+    return rows.tobytes()
+
+
+# -- numbers and words --------------------------------------------------------------------------------------------------
+
+
+def npy(data: NDArray[Any]) -> bytes:
+    """An array as NumPy's own file, never pickled."""
+    file = io.BytesIO()
+    np.save(file, data, allow_pickle=False)
+    return file.getvalue()
+
+
+def _raw(value: Any) -> bytes:
+    (data,) = value.arrays().values()
+    return npy(data)
+
+
+def _npz(value: Value) -> bytes:
+    file = io.BytesIO()
+    arrays: Mapping[str, Any] = value.arrays()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()
+
+
+def _table_csv(value: Table) -> bytes:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(value.columns)
+    writer.writerows(value.canonical())
+    return file.getvalue().encode()
+
+
+def _rollout_json(value: Rollout) -> bytes:
+    arrays = {name: array.tolist() for name, array in value.arrays().items()}
+    return json.dumps({**value.params(), **arrays}, ensure_ascii=False, indent=1, default=str).encode()
+
+
+ENCODERS: Final[dict[type, dict[str, Encode]]] = {
+    Image: {".png": _image, ".npy": _raw, ".npz": _npz},
+    Audio: {".wav": _wav, ".flac": _flac, ".npy": _raw, ".npz": _npz},
+    Spectrogram: {".png": _spectrogram, ".npy": lambda value: npy(value.canonical())},
+    Video: {".mp4": _mp4, ".gif": _gif, ".npy": _raw, ".npz": _npz},
+    Histogram: {".png": _bars, ".npz": _npz},
+    PointCloud: {".ply": _cloud_ply, ".npz": _npz},
+    Mesh: {".ply": _mesh_ply, ".npz": _npz},
+    Tensor: {".npy": _raw},
+    Table: {".csv": _table_csv},
+    Rollout: {".json": _rollout_json, ".txt": lambda value: value.transcript().encode()},
+    str: {".txt": lambda value: value.encode()},
+    dict: {".json": lambda value: json.dumps(value, ensure_ascii=False, indent=1, default=str).encode()},
+}

@@ -1,0 +1,134 @@
+"""Values as files, each read back by a program that is not ours."""
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from asynclog.errors import InvalidValue
+from asynclog.readers.export.media import ENCODERS, file_of, suffixes
+from asynclog.values import (
+    Audio,
+    Histogram,
+    Image,
+    Mesh,
+    PointCloud,
+    Rollout,
+    Spectrogram,
+    Table,
+    Tensor,
+    Video,
+)
+
+RANDOM = np.random.default_rng(0)
+
+
+def examples() -> list[Any]:
+    """A value of every kind that can be a file."""
+    return [
+        Image(RANDOM.integers(0, 255, (3, 40, 50), dtype=np.uint8)),
+        Audio(RANDOM.uniform(-1, 1, (2, 800)).astype(np.float32), 8000),
+        Spectrogram(RANDOM.uniform(-1, 1, 4096).astype(np.float32), 8000),
+        Video(RANDOM.integers(0, 255, (5, 3, 33, 41), dtype=np.uint8), 10.0),
+        Histogram(np.arange(512), 0.0, 1.0, 512 * 511 // 2, 0.5, 0.1),
+        PointCloud(RANDOM.standard_normal((30, 3)).astype(np.float32), RANDOM.integers(0, 255, (30, 3), dtype=np.uint8)),
+        Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]])),
+        Tensor(RANDOM.standard_normal((2, 3))),
+        Table.of_rows(["step", "said"], [(1, "a"), (2, "b")]),
+        Rollout([{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}], tokens=np.arange(5), reward=1.0),
+        "text",
+        {"lr": 0.1},
+    ]
+
+
+@pytest.mark.parametrize("value", examples(), ids=lambda one: type(one).__name__)
+def test_every_kind_can_be_every_file_it_names(value: Any) -> None:
+    pytest.importorskip("PIL")
+    pytest.importorskip("av")
+    pytest.importorskip("soundfile")
+    assert suffixes(value)
+    for suffix in suffixes(value):
+        assert len(file_of(value, suffix)) > 0
+
+
+def test_all_encoders_are_tried_here() -> None:
+    assert {type(one) for one in examples()} == set(ENCODERS)
+
+
+def test_a_picture_is_the_same_as_png() -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    data = RANDOM.integers(0, 255, (3, 40, 50), dtype=np.uint8)
+    shown = np.asarray(pillow.open(io.BytesIO(file_of(Image(data, keep_resolution=True), ".png"))))
+    assert np.moveaxis(shown, -1, 0).tolist() == data.tolist()
+
+
+def test_a_sound_is_the_same_as_wav_and_flac_to_sixteen_bits() -> None:
+    soundfile = pytest.importorskip("soundfile")
+    data = RANDOM.uniform(-1, 1, (2, 800)).astype(np.float32)
+    for suffix in (".wav", ".flac"):
+        heard, rate = soundfile.read(io.BytesIO(file_of(Audio(data, 8000), suffix)))
+        assert rate == 8000
+        assert np.abs(heard.T - data).max() < 2 / 32768
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 34, 42), (5, 1, 33, 41)])
+def test_a_film_has_its_frames_its_rate_and_nearly_its_colours(shape: tuple[int, ...]) -> None:
+    av = pytest.importorskip("av")
+    data = np.zeros(shape, np.uint8)
+    data[:] = np.arange(shape[0], dtype=np.uint8).reshape(-1, 1, 1, 1) * 50
+    with av.open(io.BytesIO(file_of(Video(data, 10.0), ".mp4"))) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        assert float(film.streams.video[0].average_rate) == 10.0
+    assert len(frames) == 5
+    assert frames[0].shape[:2] == (34, 42)
+    assert [abs(int(frame.mean()) - 50 * at) < 6 for at, frame in enumerate(frames)] == [True] * 5
+
+
+def test_an_animation_has_its_frames() -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    film = pillow.open(io.BytesIO(file_of(Video(np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1) * 100, 10.0), ".gif")))
+    assert film.n_frames == 3
+
+
+def ply(data: bytes) -> tuple[list[str], bytes]:
+    """The lines of the head, and the rest."""
+    head, _, body = data.partition(b"end_header\n")
+    return head.decode().splitlines(), body
+
+
+def test_a_cloud_is_written_with_all_its_points_not_only_those_drawn() -> None:
+    points = RANDOM.standard_normal((5000, 3)).astype(np.float32)
+    head, body = ply(file_of(PointCloud(points), ".ply"))
+    assert "element vertex 5000" in head
+    assert np.frombuffer(body, "<f4").reshape(-1, 3).tolist() == points.tolist()
+
+
+def test_a_mesh_has_vertices_normals_and_faces() -> None:
+    square = Mesh(np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32), np.array([[0, 1, 2], [0, 2, 3]]))
+    head, body = ply(file_of(square, ".ply"))
+    assert ["element vertex 4" in head, "element face 2" in head] == [True, True]
+    vertices = np.frombuffer(body, "<f4", 4 * 6).reshape(4, 6)
+    assert vertices[:, 3:].tolist() == [[0.0, 0.0, 1.0]] * 4
+    assert len(body) == 4 * 24 + 2 * 13
+
+
+def test_numbers_come_back_bit_for_bit() -> None:
+    data = RANDOM.standard_normal((3, 4)).astype(np.float16)
+    assert np.load(io.BytesIO(file_of(Tensor(data), ".npy")), allow_pickle=False).tobytes() == data.tobytes()
+
+
+def test_a_rollout_is_json_and_a_transcript() -> None:
+    value = Rollout([{"role": "user", "content": "2+2?"}], tokens=np.array([1, 2]), reward=0.5)
+    assert json.loads(file_of(value, ".json")) == {
+        "messages": [{"role": "user", "content": "2+2?"}],
+        "reward": 0.5,
+        "tokens": [1, 2],
+    }
+    assert file_of(value, ".txt") == b"[user]\n2+2?"
+
+
+def test_a_file_that_a_kind_cannot_be_is_refused_with_those_it_can() -> None:
+    with pytest.raises(InvalidValue, match=r"\.wav, \.flac"):
+        file_of(Audio(np.zeros(4)), ".png")
