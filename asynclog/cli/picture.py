@@ -10,52 +10,78 @@ from rich.style import Style
 from rich.text import Text
 
 from asynclog.cli.chart import spark
-from asynclog.values import Audio, Histogram, Image, Video
+from asynclog.errors import InvalidValue
+from asynclog.normal.image import Picture, deepened, mosaic, pictures
+from asynclog.readers.export.media import heat
+from asynclog.values import Audio, Histogram, Image, PointCloud, Spectrogram, Video
 
 _WIDEST: Final = 64
 _HIGHEST: Final = 48  # in pixels, two a line
 _FILM_FRAMES: Final = 3
+_TURN: Final = 0.6  # radians about the vertical axis, then from above: no axis is seen end on
+_TILT: Final = 0.4
 
 
 def drawn(value: Any, console: Console) -> Text | None:
     """The value as characters, or None for one that has no picture, or where the terminal has too few colours."""
     if isinstance(value, Histogram):
         return Text(f"  {spark(value.counts.astype(np.float64), 64)}", "cyan")
-    if isinstance(value, Audio):
-        return Text(f"  {_wave(value.data)}", "cyan") if value.data.size else None
-    if console.color_system not in ("256", "truecolor"):
+    try:
+        if isinstance(value, Audio):
+            return Text(f"  {_wave(value.canonical())}", "cyan")
+        picture = _picture(value) if console.color_system in ("256", "truecolor") else None
+    except InvalidValue:
+        # A file may hold anything under a kind's name.
         return None
-    if isinstance(value, Image) and value.data.ndim in (2, 3):
-        return _half_blocks(pixels(value.data, console.width - 4))
-    if isinstance(value, Video) and value.data.ndim == 4 and len(value.data):
-        chosen = np.linspace(0, len(value.data) - 1, min(_FILM_FRAMES, len(value.data))).astype(int)
-        frames = [pixels(value.data[at], (console.width - 4) // len(chosen) - 1) for at in chosen.tolist()]
-        gap = np.zeros((frames[0].shape[0], 1, 3), np.uint8)
-        return _half_blocks(np.concatenate([part for frame in frames for part in (frame, gap)][:-1], axis=1))
+    return None if picture is None else _half_blocks(pixels(picture, console.width - 4))
+
+
+def _picture(value: Any) -> Picture | None:
+    if isinstance(value, Image):
+        return mosaic(pictures(value.data, value.layout, value.most), value.sep)
+    if isinstance(value, Video):
+        clip = value.canonical()
+        chosen = np.linspace(0, len(clip) - 1, min(_FILM_FRAMES, len(clip))).astype(int)
+        gap = np.zeros((*clip.shape[1:3], max(1, clip.shape[3] // 20)), np.uint8)
+        return np.concatenate([part for at in chosen.tolist() for part in (clip[at], gap)][:-1], axis=2)
+    if isinstance(value, Spectrogram):
+        return heat(value.canonical()[::-1])
+    if isinstance(value, PointCloud):
+        return _seen(value)
     return None
 
 
-def pixels(data: NDArray[Any], widest: int) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 of an image as recorded, (C, H, W) or (H, W), brought to a terminal's size by means of areas."""
-    picture = data[np.newaxis] if data.ndim == 2 else data[:3]
-    if picture.shape[0] == 2:
-        picture = picture[:1]
-    height, width = picture.shape[1:]
-    if not picture.size or picture.dtype.kind not in "biuf":
-        return np.zeros((2, 2, 3), np.uint8)
+def pixels(picture: Picture, widest: int) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 of a (C, H, W) picture, brought to a terminal's size by means of areas."""
+    colour = deepened(picture, 3)[:3]
+    height, width = colour.shape[1:]
     shrink = max(height / _HIGHEST, width / max(min(widest, _WIDEST), 1), 1.0)
     rows = np.unique(np.floor(np.arange(max(int(height / shrink), 1)) * shrink).astype(int))
     columns = np.unique(np.floor(np.arange(max(int(width / shrink), 1)) * shrink).astype(int))
     counts = np.diff(np.append(rows, height))[:, None] * np.diff(np.append(columns, width))
-    exact = np.nan_to_num(picture.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    small = np.add.reduceat(np.add.reduceat(exact, rows, axis=1), columns, axis=2) / counts
-    low, high = float(small.min()), float(small.max())
-    if picture.dtype != np.uint8:
-        # Floating point is 0 to 1 by custom; anything else is shown from its darkest to its brightest.
-        low, high = (0.0, 1.0) if low >= 0.0 and high <= 1.0 else (low, high)
-        small = (small - low) / ((high - low) or 1.0) * 255
-    colours = np.clip(np.round(small), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    return np.repeat(colours, 3, axis=2) if colours.shape[2] == 1 else colours
+    small = np.add.reduceat(np.add.reduceat(colour.astype(np.float32), rows, axis=1), columns, axis=2) / counts
+    made: NDArray[np.uint8] = np.round(small).astype(np.uint8).transpose(1, 2, 0)
+    return made
+
+
+def _seen(value: PointCloud) -> Picture:
+    """The points from a corner and above, in their colours, or by height from blue to yellow; the nearer hides the farther."""
+    points = value.canonical()
+    shown = np.zeros((3, _HIGHEST, _HIGHEST), np.uint8)
+    if not len(points.xyz):
+        return shown
+    centred = points.xyz - (points.xyz.max(axis=0) + points.xyz.min(axis=0)) / 2
+    x, y, z = (centred / (np.abs(centred).max() or 1.0)).T
+    across = x * np.cos(_TURN) - y * np.sin(_TURN)
+    depth = x * np.sin(_TURN) + y * np.cos(_TURN)
+    up = z * np.cos(_TILT) + depth * np.sin(_TILT)
+    colours = heat(points.xyz[:, 2][None])[:, 0].T if points.rgb is None else points.rgb
+    order = np.argsort(-depth)
+    scale = (_HIGHEST - 1) / 2 / 1.5
+    columns = np.clip(np.round((across * scale) + (_HIGHEST - 1) / 2), 0, _HIGHEST - 1).astype(int)
+    rows = np.clip(np.round((_HIGHEST - 1) / 2 - up * scale), 0, _HIGHEST - 1).astype(int)
+    shown[:, rows[order], columns[order]] = colours[order].T
+    return shown
 
 
 def _half_blocks(colours: NDArray[np.uint8]) -> Text:
@@ -71,7 +97,7 @@ def _half_blocks(colours: NDArray[np.uint8]) -> Text:
     return text
 
 
-def _wave(data: NDArray[Any]) -> str:
-    mono = np.abs(data.astype(np.float32)).reshape(-1, data.shape[-1]).max(axis=0)
+def _wave(sound: NDArray[np.float32]) -> str:
+    mono = np.abs(sound).max(axis=0)
     parts = np.array_split(mono, min(64, len(mono)))
     return spark(np.array([float(part.max()) for part in parts]), 64)

@@ -13,8 +13,8 @@ from asynclog.engine.travel import check_picklable
 from asynclog.errors import InvalidConfiguration
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
-from asynclog.logger.capture import plain_settings
 from asynclog.logger.naming import described
+from asynclog.logger.settings import plain_settings
 
 SMALLEST_QUOTA: Final = 16 << 20
 _MOST_ROUTES: Final = 63

@@ -12,9 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.errors import AsynclogError, InvalidValue
-from asynclog.logger.capture import number, on_device, unreadable, value_of
+from asynclog.logger.capture import number, unreadable, value_of
 from asynclog.logger.copying import Snapshot
 from asynclog.logger.due import Decision
+from asynclog.logger.intake import drawing, on_device
 from asynclog.logger.naming import makes_number, named
 from asynclog.logger.pending import Either, Folding, Logged, Taken
 from asynclog.state import State
@@ -129,8 +130,9 @@ class Resolving:
             return
         if lazy:
             value = yield from _called(value, kind, namespace, key)
-        if on_device(value):
-            value = yield from _fetched(partial(_to_host, value), kind, namespace, key)
+        fetch = partial(_to_host, value) if on_device(value) else drawing(value)
+        if fetch is not None:
+            value = yield from _fetched(fetch, kind, namespace, key)
         self._snapshot(logged, value, mask)
 
     def _snapshot(self, logged: Logged, value: Any, mask: int) -> None:
@@ -174,7 +176,7 @@ def _called(make: Callable[[], Any], kind: str, namespace: str, key: str) -> Ste
 
 
 def _fetched(fetch: Callable[[], Any], kind: str, namespace: str, key: str) -> Steps:
-    """From a device, which is waited for beside the loop."""
+    """From a device or a figure's canvas, which are waited for beside the loop."""
     try:
         return (yield fetch)
     except Exception as error:

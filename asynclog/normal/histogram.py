@@ -53,12 +53,18 @@ def counted(data: NDArray[Any], bins: int = BINS) -> Counted:
         mean = min(max(float(flat.mean(dtype=np.float64)), bottom), top)
         total = 0.0
         scale = bins / (top - bottom) if top > bottom else 0.0
+        number = flat.dtype.type
+        size = min(flat.size, _CHUNK)
+        scratch, exact, slots = np.empty(size, number), np.empty(size), np.empty(size, np.int32)
         for start in range(0, flat.size, _CHUNK):
             part = flat[start : start + _CHUNK]
-            centred = part.astype(np.float64) - mean
+            work, places, centred = scratch[: part.size], slots[: part.size], exact[: part.size]
+            np.copyto(centred, part)
+            centred -= mean
             # Not a dot product: BLAS would take a second core for it, and keep it spinning. That core is the loop's.
             total += float(np.square(centred, out=centred).sum())
-            places = ((part - flat.dtype.type(bottom)) * flat.dtype.type(scale)).astype(np.int32)
+            np.multiply(np.subtract(part, number(bottom), out=work), number(scale), out=work)
+            np.copyto(places, work, casting="unsafe")
             np.clip(places, 0, bins - 1, out=places)
             counts += np.bincount(places, minlength=bins)
         std = ldexp(min(sqrt(total / flat.size), max(abs(bottom), abs(top))), -shift)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from asynclog.values import Array, Audio, Histogram, PointCloud, Value, Video
+from asynclog.values import Array, Audio, Histogram, Image, Mesh, PointCloud, Record, Rollout, Spectrogram, Table, Value, Video
 
 _ORDERED = "biuf"  # dtype kinds that have a smallest and a largest item; others (complex, bytes) are given without
 
@@ -19,6 +19,8 @@ def described(kind: str, value: Any) -> dict[str, Any]:
     """
     params, arrays = _parts(value)
     found: dict[str, Any] = {"kind": kind}
+    if isinstance(value, Table):
+        return found | {"columns": value.columns, "rows": value.canonical(), "first": value.first}
     for name, array in arrays.items():
         about = _array(array)
         if name in ("data", "points"):
@@ -39,10 +41,26 @@ def in_brief(kind: str, value: Any) -> str:
     _, arrays = _parts(value)
     main = next(iter(arrays.values()), np.empty(0))
     match value:
+        case Image(data=tuple()):
+            return f"{len(value.data)} images {_shape(main.shape)} {main.dtype} …"
+        case Image() if value.batch and main.ndim:
+            return f"{len(main)} images {_shape(main.shape[1:])} {main.dtype}"
+        case Audio(data=tuple()) | Video(data=tuple()):
+            return f"{len(value.data)} {kind}s {_shape(main.shape)} {main.dtype} …"
+        case Mesh() if main.ndim and value.faces.ndim:
+            return f"mesh of {len(main)} vertices and {len(value.faces)} faces"
+        case Table():
+            return f"table of {len(value)} rows: {', '.join(map(str, value.columns))}"
+        case Rollout():
+            worth = "" if value.reward is None else f", reward {value.reward:.4g}"
+            tokens = "" if value.tokens is None else f" of {value.tokens.size} tokens"
+            return f"rollout: {len(value.messages)} messages{tokens}{worth}"
+        case Record():
+            return value.message
         case Histogram():
             return f"histogram of {value.count}: {value.mean:.4g} ± {value.std:.4g} in [{value.low:.4g}, {value.high:.4g}]"
-        case Audio() if main.ndim and value.sample_rate > 0:
-            return f"audio {main.shape[-1] / value.sample_rate:.3g} s at {value.sample_rate} Hz"
+        case Audio() | Spectrogram() if main.ndim and value.sample_rate > 0:
+            return f"{kind} {max(main.shape) / value.sample_rate:.3g} s at {value.sample_rate} Hz"
         case Video() if main.ndim:
             return f"video of {len(main)} frames {_shape(main.shape[1:])} at {value.fps:g} fps"
         case PointCloud() if main.ndim:

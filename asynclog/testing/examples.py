@@ -5,7 +5,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from asynclog.values import Audio, Config, Histogram, Image, PointCloud, Tensor, Text, Video
+from asynclog.values import (
+    Audio,
+    Config,
+    Histogram,
+    Image,
+    Mesh,
+    PointCloud,
+    Record,
+    Rollout,
+    Spectrogram,
+    Table,
+    Tensor,
+    Text,
+    Video,
+)
 
 ODD_NAMES: Final[tuple[tuple[str, str], ...]] = (
     ("", "plain"),
@@ -56,6 +70,27 @@ def every_kind(seed: int = 0) -> dict[str, Any]:
             np.zeros(3, np.int64), low=math.nan, high=math.nan, count=0, mean=math.nan, std=math.nan
         ),
         "point cloud": PointCloud(points, random.integers(0, 256, (7, 3), np.uint8)),
+        "images of several sizes": Image((random.random((4, 5)), random.integers(0, 9, (6, 3, 3)))),
+        "image with masks": Image(
+            random.random((3, 4, 5)).astype(np.float32),
+            masks={"lungs": random.integers(0, 3, (4, 5))},
+            mask_labels={"lungs": {1: "left", 2: "right"}},
+            boxes=np.array([[0.0, 1.0, 2.0, 3.0]]),
+            box_labels=["heart"],
+        ),
+        "spectrogram": Spectrogram(random.uniform(-1, 1, 300).astype(np.float32), 8000),
+        "mesh": Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]])),
+        "table": Table.of_rows(["step", "said", "loss"], [(1, "a, b", 0.5), (2, None, math.nan)], first=3),
+        "rollout": Rollout(
+            [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4", "tool_calls": [{"function": "add"}]}],
+            tokens=np.arange(6),
+            logprobs=np.linspace(-1, 0, 6),
+            reward=1.0,
+            rewards={"correct": 1.0},
+            versions=7,
+        ),
+        "record": Record("disk nearly full", 30, "os", "disk.py:7", fields={"left": 12}),
+        "tensor of bfloat16": Tensor(np.array([0x3F80, 0x7FC0], np.uint16), "bfloat16"),
         "tensor": Tensor(np.array([[math.nan, math.inf], [-math.inf, 1.0]])),
         "tensor without items": Tensor(np.empty((0, 3), np.float32)),
         "tensor of no dimension": Tensor(np.array(3 + 4j)),

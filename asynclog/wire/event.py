@@ -5,7 +5,6 @@ that are too long for meta travel as an array of UTF-8 or msgpack bytes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from operator import index
 from typing import Any, Final, NamedTuple
 
@@ -16,12 +15,13 @@ from asynclog.errors import DamagedFrame
 from asynclog.sink import Event
 from asynclog.values import KINDS, Array, Value
 from asynclog.wire.codec import raw_payload
+from asynclog.wire.fields import fitting
 from asynclog.wire.frame import Frame
 from asynclog.wire.layout import padding
 
 INLINE_PARAMS_BYTES: Final = 16 << 10
 _PACKED: Final = "params"  # the array that holds parameters too long for meta
-_MOST_ARRAYS: Final = 64
+_MOST_ARRAYS: Final = 4096
 _MOST_DIMENSIONS: Final = 32
 
 
@@ -170,22 +170,7 @@ def _value(kind: str, params: Mapping[str, Any], arrays: Mapping[str, Array]) ->
     known = KINDS.get(kind)
     if known is None:
         return {**params, **arrays}  # a kind of a later version is given as its parts
-    return _fitting(known.from_parts(params, arrays))
-
-
-def _fitting(value: Value) -> Value:
-    """The value, if its fields are of their types: dataclasses don't look, and sinks rely on it. Raises TypeError."""
-    for one in fields(value):
-        expected, found = one.type, getattr(value, one.name)
-        if expected is float:
-            expected = float | int
-        elif expected == Array:
-            expected = np.ndarray
-        elif expected == Array | None:
-            expected = np.ndarray | None
-        if not isinstance(found, expected):  # type: ignore[arg-type]
-            raise TypeError(f"{one.name} is a {type(found).__name__}")
-    return value
+    return fitting(known.from_parts(params, arrays))
 
 
 def due_mask(frame: Frame) -> int:

@@ -20,7 +20,7 @@ class Diary(BaseSink):
 
     async def log_image(self, key: str, value: Any, state: State, namespace: str) -> None:
         await asyncio.sleep(0)
-        self.entries.append(("image", namespace, key, value.data.shape, state))
+        self.entries.append(("image", namespace, key, getattr(value.data, "shape", None), state))
 
     def log_config(self, config: dict[str, Any]) -> None:
         self.entries.append(("config", config))

@@ -7,7 +7,7 @@ from rich.console import Console
 from asynclog.cli.chart import chart, means, spark
 from asynclog.cli.picture import drawn, pixels
 from asynclog.cli.words import ago, clock, duration, number, size
-from asynclog.values import Audio, Image, Tensor, Video
+from asynclog.values import Audio, Image, PointCloud, Tensor, Value, Video
 
 COLOURFUL = Console(force_terminal=True, color_system="truecolor", width=100)
 PLAIN = Console(force_terminal=True, color_system=None, width=100)
@@ -71,17 +71,34 @@ def test_a_picture_becomes_half_blocks_of_its_colours() -> None:
         np.random.default_rng(0).normal(size=(3, 90, 40)).astype(np.float32),
         np.full((4, 3, 1000), np.nan, np.float16),
         np.zeros((5, 5), bool),
-        np.zeros((3, 0, 4), np.uint8),
         np.full((3, 2, 2), 1e38, np.float32),
     ],
 )
 def test_any_image_fits_the_terminal(data: np.ndarray) -> None:
-    """Large, narrow, empty, not finite, of one channel or four."""
-    found = pixels(data, 60)
-    assert found.dtype == np.uint8
-    assert found.shape[0] <= 48
-    assert found.shape[1] <= 60
-    assert found.shape[2] == 3
+    """Large, narrow, not finite, of one channel or four."""
+    text = drawn(Image(data), COLOURFUL)
+    assert text is not None
+    lines = text.plain.splitlines()
+    assert 0 < len(lines) <= 24
+    assert max(map(len, lines)) <= 66
+
+
+@pytest.mark.parametrize(
+    "value", [Image(np.zeros((3, 0, 4), np.uint8)), Image(np.zeros(5)), Video(np.zeros((2, 2))), Audio(np.zeros((50, 50)))]
+)
+def test_what_a_file_calls_an_image_and_is_none_has_no_picture(value: Value) -> None:
+    assert drawn(value, COLOURFUL) is None
+
+
+def test_a_cloud_is_seen_from_a_corner_in_its_colours() -> None:
+    """Half of the points are red, and so is half of what is lit."""
+    points = np.random.default_rng(0).uniform(-1, 1, (500, 3))
+    colours = np.zeros((500, 3), np.uint8)
+    colours[:250, 0], colours[250:, 2] = 255, 255
+    text = drawn(PointCloud(points, colours), COLOURFUL)
+    assert text is not None
+    shades = {span.style.color.triplet for span in text.spans}  # type: ignore[union-attr]
+    assert shades == {(0, 0, 0), (255, 0, 0), (0, 0, 255)}
 
 
 def test_a_small_image_keeps_its_pixels() -> None:
