@@ -1,6 +1,7 @@
 """What every test stands on: the backend, the watch over the event loop, Hypothesis's profiles."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Self
@@ -28,6 +29,11 @@ settings.register_profile("dev", max_examples=50, **UNHURRIED)
 settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **UNHURRIED)
 settings.register_profile("soak", max_examples=5_000, **UNHURRIED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+
+# Started in a shell's background, these tests ignore Ctrl-C, and so would every process they start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class LoopWatch:

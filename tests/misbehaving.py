@@ -122,28 +122,36 @@ class Outage:
 
 
 class Ender:
-    """Ends the process around it at its first event of ``step``, in the way it was told to; ``exits`` or ``segfaults``."""
+    """Ends the process around it at its first event of ``step``, in the way it was told to; ``exits`` or ``segfaults``.
+
+    ``behind``: from a thread of its own, while nobody calls it, as soon as there is a file ``now``.
+    """
 
     default_place: ClassVar[str] = "recorder"
 
-    def __init__(self, way: str, call: str = "write", step: int = 0) -> None:
-        self.way, self.call, self.step = way, call, step
+    def __init__(self, way: str, call: str = "write", step: int = 0, now: Path | None = None) -> None:
+        self.way, self.call, self.step, self.now = way, call, step, now
 
     def _end(self) -> None:
         if self.way == "exits":
             os._exit(3)
         ctypes.string_at(0)
 
+    def _end_behind(self, now: Path) -> None:
+        while not now.exists():
+            time.sleep(0.002)
+        now.unlink()
+        self._end()
+
     async def open(self, run: Any) -> None:
         if self.call == "open":
             self._end()
+        if self.now is not None:
+            threading.Thread(target=self._end_behind, args=[self.now], daemon=True).start()
 
     async def write(self, batch: Batch, /) -> None:
         if self.call == "write" and any(event.step >= self.step for event in batch):
             self._end()
-        if self.call == "behind":
-            # From a thread of its own, while nobody calls it.
-            threading.Timer(0.3, self._end).start()
 
     async def aclose(self) -> None:
         if self.call == "aclose":
