@@ -111,6 +111,10 @@ class Engine:
             for announcement in self.consumer.take(TURN_BYTES):
                 self._take(announcement)
         if self.end is None:
+            if self.consumer.log_is_cut() and self.journal is not None:
+                seq = self.consumer.next_seq
+                self.journal.gap("what was told next lies in memory that was never passed on", seq, seq, 0)
+                self.consumer.next_seq += 1
             for rows in self.consumer.recover():
                 self._take(rows)
             self._take(told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None))
@@ -140,7 +144,9 @@ class Engine:
             self.end = announcement
         elif self._skip:
             self._skip = False
-            self._leave_out(announcement)
+            self._leave_out(announcement, "two recorders died while they took this record")
+        elif not self.consumer.holds(announcement.ref):
+            self._leave_out(announcement, "the memory it lies in was never passed on")
         elif isinstance(announcement, told.Rows):
             self._put(rows_frame(announcement, self.consumer.lease))
         else:
@@ -175,11 +181,9 @@ class Engine:
                 runner.feed.offer(record, self.settings.always)
                 runner.notify()
 
-    def _leave_out(self, announcement: told.Rows | told.Value) -> None:
-        """This record was being taken when two recorders died."""
-        reason = "two recorders died while they took this record"
+    def _leave_out(self, announcement: told.Rows | told.Value, reason: str) -> None:
         self._trouble("", f"{reason}: seq {announcement.seq} is left out", False)
-        if announcement.ref is not None:
+        if announcement.ref is not None and self.consumer.holds(announcement.ref):
             self.consumer.lease(announcement.ref).release()
         if self.journal is not None:
             self.journal.gap(reason, announcement.seq, announcement.seq, 1)

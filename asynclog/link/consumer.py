@@ -109,6 +109,14 @@ class Consumer:
         _, view = self._views[ref.slab]
         return memoryview(Lease(view, ref, self._returned.append).array())  # type: ignore[arg-type]
 
+    def holds(self, ref: Ref | None) -> bool:
+        """Whether the memory of ``ref``, if any, was passed on."""
+        return ref is None or ref.slab in self._views
+
+    def log_is_cut(self) -> bool:
+        """After the writer's death: whether it told of more, in memory that was never passed on."""
+        return self._control.cut()
+
     def writer_died(self) -> None:
         """From now on, what memory holds counts, not what was announced."""
         self._target = max(self._target, self._control.committed())

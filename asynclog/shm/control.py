@@ -104,6 +104,16 @@ class ControlReader:
             self.position += _record_bytes(length)
             yield self.position, record
 
+    def cut(self) -> bool:
+        """After the writer's death: whether the log goes on in a slab that never came."""
+        for view in self._slabs.values():
+            magic, start, _ = _HEADER.unpack_from(view, 0)
+            end = start + (len(view) - HEADER_BYTES) // 8 * 8
+            if magic == _MAGIC and start <= self.position < end:
+                (length,) = _LENGTH.unpack_from(view, HEADER_BYTES + self.position - start)
+                return length == _SEAL and all(words[1] != end for words in self._heads())
+        return any(True for _ in self._heads())
+
     def _heads(self) -> Iterator[memoryview]:
         for view in self._slabs.values():
             words = view[:HEADER_BYTES].cast("Q")

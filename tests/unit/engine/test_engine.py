@@ -379,6 +379,38 @@ def test_a_killed_writer_s_rows_are_all_there(recorded: Recorded) -> None:
     assert found.statuses() == ["killed"]
 
 
+def test_a_record_in_memory_that_never_came_is_a_gap_and_the_rest_goes_on(recorded: Recorded) -> None:
+    """A writer may be killed before it passed on the memory of what it told of."""
+    recorded.rows(1)
+    ref = recorded.ends.event(b"x" * (3 << 20), meta=text_meta("out of reach"))
+    recorded.engine.consumer.receive()
+    recorded.engine.consumer._views.pop(ref.slab)  # type: ignore[union-attr]
+    recorded.rows(1)
+    recorded.turn()
+    recorded.finish()
+    found = recorded.stream
+    assert found.values == [1.0, 3.0]
+    assert [(one["reason"], one["events"]) for one in found.gaps] == [("the memory it lies in was never passed on", 1)]
+    assert found.missing == 1
+
+
+def test_a_log_cut_by_its_writer_s_death_is_told(recorded: Recorded) -> None:
+    """How much was in the memory that never came, nobody knows; that there was some stands in the journal."""
+    recorded.rows(1)
+    recorded.turn()
+    channel, recorded.ends.link.channel = recorded.ends.link.channel, None
+    for at in range(300):
+        recorded.ends.event(meta=text_meta(f"told {at}", key="k" * 20_000))
+    recorded.ends.link.channel = channel
+    recorded.engine.writer_died()
+    assert recorded.engine.finish(0)
+    found = recorded.stream
+    assert 1 < len(found.values) < 301
+    assert found.values[1:] == [f"told {at}" for at in range(len(found.values) - 1)]
+    assert [one["reason"] for one in found.gaps] == ["what was told next lies in memory that was never passed on"]
+    assert found.statuses() == ["killed"]
+
+
 def retire(engine: Engine) -> None:
     """Its process is gone: so are its threads and the locks they held."""
     for runner in engine.runners:

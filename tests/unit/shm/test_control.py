@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -213,3 +213,25 @@ def test_a_killed_writer_leaves_a_log_that_reads_to_its_end() -> None:
             found = [one for _, one in reader.read(reader.committed())]
             assert found == committed[: len(found)]
             assert len(found) >= sum(seen <= at for seen in done) - 1, "what append returned for is there"
+
+
+def test_a_log_that_goes_on_in_memory_that_never_came_is_cut() -> None:
+    """A killed writer may not have passed on its last slabs; whoever reads must be able to say so."""
+    memory, _, _ = written(50)
+    last = max(memory.views)
+    whole, missing_last, missing_middle, first_only = (
+        memory.reader(),
+        memory.reader(only=set(range(1, last))),
+        memory.reader(only={*range(1, 4), *range(6, last + 1)}),
+        memory.reader(only={1}),
+    )
+    assert not whole.cut()
+    for reader in (whole, missing_last, missing_middle, first_only):
+        with suppress(DamagedFrame):
+            list(reader.read(whole.committed()))
+    assert [one.cut() for one in (whole, missing_last, missing_middle, first_only)] == [False, True, True, True]
+
+
+def test_a_log_without_memory_is_not_cut() -> None:
+    """Nothing was ever told of."""
+    assert not ControlReader().cut()
