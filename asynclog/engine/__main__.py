@@ -10,9 +10,7 @@ import pickle
 import signal
 import socket
 import sys
-from typing import Final
-
-_TURN_S: Final = 0.0002
+from contextlib import suppress
 
 
 def main(arguments: list[str]) -> None:
@@ -22,7 +20,9 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(os, "SCHED_BATCH"):
         # A doorbell would else hand the loop's core to whom it wakes: the loop stood still for 3 ms, a slice of the scheduler.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        # Some sandboxes refuse the call; then the loop is disturbed, and nothing else.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     # The boot data comes from the process that started us, through a descriptor only we have.
     size = os.fstat(boot_fd).st_size
     with mmap.mmap(boot_fd, size, access=mmap.ACCESS_READ) as boot:
@@ -31,10 +31,6 @@ def main(arguments: list[str]) -> None:
     sys.path[:] = paths
 
     from asynclog.engine.hands import Hands
-
-    # The journal takes turns with sinks that format text: at the usual 5 ms a turn it fell behind by half a second.
-    sys.setswitchinterval(_TURN_S)
-
     from asynclog.engine.loop import EngineLoop
     from asynclog.link.channel import SocketChannel
 

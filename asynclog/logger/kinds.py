@@ -244,8 +244,8 @@ class Kinds:
         self._put("tensor", key, value, namespace)
 
     def log_table(self, key: str, value: Any, *, columns: Sequence[str] | None = None, namespace: str | None = None) -> None:
-        """Rows of a table: sequences as long as columns, or mappings; one row may come alone, as a mapping; a DataFrame. The
-        rows of later writes are added to it, and nothing is ever sent again."""
+        """Rows of a table: sequences as long as columns, or mappings; one row may come alone, as a mapping; a DataFrame.
+        Each write records the rows it was given, and no others."""
         self._put("table", key, value, namespace, columns=columns)
 
     def log_rollout(self, key: str, value: Any, *, namespace: str | None = None) -> None:

@@ -131,7 +131,7 @@ def _table(raw: Any, params: Params) -> Value:
         wrong = next(one for one in rows if not isinstance(one, Sequence) or isinstance(one, str) or len(one) != len(columns))
         raise InvalidValue(kind="table", expected=f"rows of {len(columns)}: {', '.join(columns)}", got=described(wrong))
     plain = [tuple(map(plain_settings, one)) for one in rows]
-    return values.Table.of_rows(columns, plain, params.get("first", 0))
+    return values.Table.of_rows(columns, plain)
 
 
 def _tensor(raw: Any, params: Params) -> Value:

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from asynclog.errors import NoRoom, WouldBlock
-from asynclog.logger.copying import Copying, Snapshot, pieces
+from asynclog.logger.copying import Copying, Snapshot
 from asynclog.logger.due import Decision
 from asynclog.logger.pending import Logged, Taken
 from asynclog.logger.resolving import Resolving, at_once, waiting
@@ -23,8 +23,6 @@ from asynclog.wire.frame import pack_meta
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
-
-__all__ = ["Writing", "pieces"]
 
 
 class Writing:

@@ -4,7 +4,7 @@ A caption stands below its picture, wrapped, in a font that has its characters: 
 and of those that have most of the text's characters the first is taken.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from textwrap import wrap
@@ -34,13 +34,16 @@ _GOLDEN: Final = 0.618033988749895
 _OPACITY: Final = 0.45
 
 
-def captioned(picture: Picture, text: str, *, most_lines: int = 30, centered: bool = True) -> Picture:
-    """(C, H, W) → (3 or 4, H + h, W): white text on black below the picture, wrapped to its width."""
+def captioned(
+    picture: Picture, text: str, *, most_lines: int = 30, max_line_length: int | None = None, centered: bool = True
+) -> Picture:
+    """(C, H, W) → (3 or 4, H + h, W): white text on black below the picture, wrapped to its width, or to fewer characters."""
     from PIL import Image, ImageDraw
 
     width = picture.shape[2]
     font = font_for(text, _SIZE)
     per_line = max(1, int((width - 2 * _MARGIN) / max(1.0, font.getlength(text) / max(1, len(text)))))
+    per_line = min(per_line, max_line_length or per_line)
     lines = [part for line in text.splitlines() for part in (wrap(line, per_line) or [""])][:most_lines]
     step = _SIZE + _MARGIN
     strip = Image.new("RGB", (width, step * len(lines) + 2 * _MARGIN))
@@ -88,11 +91,6 @@ def colour(number: int) -> tuple[int, int, int]:
     from colorsys import hsv_to_rgb
 
     return tuple(round(255 * part) for part in hsv_to_rgb(number * _GOLDEN % 1.0, 0.75, 1.0))  # type: ignore[return-value]
-
-
-def legend(labels: Mapping[int, str], used: Sequence[int]) -> str:
-    """What the numbers of a mask mean, of those that occur."""
-    return ", ".join(f"{number} {labels[number]}" for number in used if number in labels)
 
 
 @lru_cache(maxsize=64)

@@ -65,6 +65,7 @@ PARAMETERS: Final[dict[tuple[str, str], Parameter]] = {
     ("image", "caption"): Parameter(_text, "a str as caption"),
     ("image", "captions"): Parameter(_texts, "a list of str as captions"),
     ("image", "box_labels"): Parameter(_texts, "a list of str as box_labels"),
+    ("image", "max_line_length"): Parameter(_count, "a whole number of characters as max_line_length, > 0"),
     ("image", "sep"): _SEP,
     ("image", "most"): _MOST,
     ("audio", "sample_rate"): _HERTZ,

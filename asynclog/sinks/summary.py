@@ -20,7 +20,7 @@ def described(kind: str, value: Any) -> dict[str, Any]:
     params, arrays = _parts(value)
     found: dict[str, Any] = {"kind": kind}
     if isinstance(value, Table):
-        return found | {"columns": value.columns, "rows": value.canonical(), "first": value.first}
+        return found | {"columns": value.columns, "rows": value.canonical()}
     for name, array in arrays.items():
         about = _array(array)
         if name in ("data", "points"):

@@ -80,7 +80,7 @@ def every_kind(seed: int = 0) -> dict[str, Any]:
         ),
         "spectrogram": Spectrogram(random.uniform(-1, 1, 300).astype(np.float32), 8000),
         "mesh": Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]])),
-        "table": Table.of_rows(["step", "said", "loss"], [(1, "a, b", 0.5), (2, None, math.nan)], first=3),
+        "table": Table.of_rows(["step", "said", "loss"], [(1, "a, b", 0.5), (2, None, math.nan)]),
         "rollout": Rollout(
             [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4", "tool_calls": [{"function": "add"}]}],
             tokens=np.arange(6),

@@ -75,9 +75,7 @@ def values() -> st.SearchStrategy[Value]:
         st.builds(Image, st.lists(_pixels(channels, side, side), min_size=1, max_size=12).map(tuple), sep=st.integers(0, 9)),
         st.builds(Spectrogram, hnp.arrays(np.float32, side), st.integers(1, 48_000)),
         st.builds(Mesh, hnp.arrays(np.float32, (4, 3)), hnp.arrays(np.int32, st.tuples(side, st.just(3)))),
-        st.builds(
-            Table.of_rows, st.just(["a", "b"]), st.lists(st.tuples(plain, st.floats() | INT64), max_size=5), st.integers(0, 99)
-        ),
+        st.builds(Table.of_rows, st.just(["a", "b"]), st.lists(st.tuples(plain, st.floats() | INT64), max_size=5)),
         st.builds(
             Rollout,
             st.lists(st.fixed_dictionaries({"role": WORDS, "content": WORDS}), max_size=3),

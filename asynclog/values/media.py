@@ -92,7 +92,12 @@ class Image(Value):
             from asynclog.normal.draw import captioned
 
             shown = [
-                captioned(image.fitted(one, keep_resolution=self.keep_resolution), text, centered=self.centered)
+                captioned(
+                    image.fitted(one, keep_resolution=self.keep_resolution),
+                    text,
+                    max_line_length=self.max_line_length,
+                    centered=self.centered,
+                )
                 for one, text in zip(shown, self.captions, strict=False)
             ]
             return shown[0] if len(shown) == 1 else image.mosaic(shown, self.sep)

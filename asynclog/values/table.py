@@ -1,4 +1,4 @@
-"""A table that grows by rows: each write records the rows that came since the last one, and a reader joins them."""
+"""Rows under columns: each write records those that it was given."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,13 +12,12 @@ from asynclog.values.value import Array, Value
 @dataclass(frozen=True, eq=False)
 class Table(Value):
     """columns: their names. numbers: position to an array (rows,), for columns of numbers alone. rest: the other columns, each
-    a list of what msgpack can hold, by position. first: how many rows were recorded before these."""
+    a list of what msgpack can hold, by position."""
 
     kind: ClassVar[str] = "table"
     columns: list[str]
     numbers: dict[str, Array] = field(default_factory=dict)
     rest: dict[str, list[Any]] = field(default_factory=dict)
-    first: int = 0
 
     def __len__(self) -> int:
         return max((len(one) for held in (self.numbers, self.rest) for one in held.values()), default=0)
@@ -34,7 +33,7 @@ class Table(Value):
         return held
 
     @classmethod
-    def of_rows(cls, columns: Sequence[str], rows: Sequence[Sequence[Any]], first: int = 0) -> "Table":
+    def of_rows(cls, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> "Table":
         """Rows as columns: those of floats alone as float64, of whole numbers of 64 bits alone as int64, others as they are."""
         numbers: dict[str, Array] = {}
         rest: dict[str, list[Any]] = {}
@@ -46,4 +45,4 @@ class Table(Value):
                 numbers[str(at)] = np.array(values, np.int64)
             else:
                 rest[str(at)] = list(values)
-        return cls(list(columns), numbers, rest, first)
+        return cls(list(columns), numbers, rest)

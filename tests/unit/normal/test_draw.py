@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("PIL")
 
-from asynclog.normal.draw import boxed, captioned, colour, font_for, legend, masked
+from asynclog.normal.draw import boxed, captioned, colour, font_for, masked
 
 BLACK = np.zeros((1, 40, 120), np.uint8)
 
@@ -73,5 +73,6 @@ def test_neighbouring_numbers_have_colours_far_apart() -> None:
     assert all(np.abs(np.subtract(colour(at), colour(at + 1))).sum() > 150 for at in range(20))
 
 
-def test_a_legend_names_what_occurs() -> None:
-    assert legend({1: "cat", 2: "dog"}, [0, 2]) == "2 dog"
+def test_a_caption_can_be_wrapped_shorter_than_the_picture_is_wide() -> None:
+    text = "one two three four"
+    assert captioned(BLACK, text, max_line_length=5).shape[1] > captioned(BLACK, text).shape[1]
