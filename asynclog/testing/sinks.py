@@ -201,7 +201,7 @@ class SinkTests:
         self._check(sink, tmp_path, first + second, repeats=True)
 
     def test_gives_the_loop_its_turns(self, tmp_path: Path) -> None:
-        """A batch as large as they come neither calls what blocks nor holds the loop for long; by blockbuster if it is installed."""
+        """The largest batch there is neither calls what blocks nor holds the loop for long; by blockbuster if installed."""
         if self.may_block:
             pytest.skip("blocks its own loop")
         entries: list[Entry] = [(State(step), {f"key{key}": step / 9 for key in range(10)}) for step in range(1600)]
