@@ -16,6 +16,7 @@ from asynclog.engine.frames import definition_frame, event_frames, rows_frame
 from asynclog.engine.hands import Hands
 from asynclog.engine.journal import JournalStalled, JournalWriter, Nonces
 from asynclog.engine.memory_feed import MemoryFeed
+from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.runner import SinkRunner
 from asynclog.engine.runners import engine_runner
 from asynclog.engine.settings import EngineSettings
@@ -59,6 +60,7 @@ class Engine:
         self._beat = self._reported = time.monotonic()
         self.end: told.End | None = None
         self.closed = False
+        self._right_of_way = RightOfWay()
         for record in settings.definitions:
             self._define(told.unpack(record))
         self.runners = [
@@ -69,6 +71,7 @@ class Engine:
                 lambda: self._events,
                 self._hands.of(route.name),
                 partial(self._hold, route.name),
+                self._right_of_way,
             )
             for route in settings.routes
         ]
@@ -87,6 +90,8 @@ class Engine:
         """Take a bite; True if there may be more to take at once."""
         for message in self.consumer.receive():
             self._obey(message)
+        if self.consumer.behind:
+            self._right_of_way.claim()
         self._beat_if_due()
         if self.stall is not None and time.monotonic() - self._stalled_at < _STALL_RETRY_S:
             return False
@@ -99,6 +104,8 @@ class Engine:
             more = self.consumer.behind
             if not self._commit():
                 return False
+        if not more:
+            self._right_of_way.release()
         self.consumer.ack()
         self._answers.give()
         return more

@@ -19,6 +19,7 @@ from asynclog.engine.feed import Delivery, Feed
 from asynclog.engine.hands import Hand, Hands
 from asynclog.engine.journal_feed import JournalFeed
 from asynclog.engine.progress import Progress
+from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.tickets import Tickets
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
@@ -31,7 +32,7 @@ Trouble = Callable[[str, str, bool], None]
 
 class SinkRunner:
     """on_trouble(route, text, fatal): tell a person. total_events(): events the stream has so far, for what is pending. hand:
-    where it is marked that the sink is being called."""
+    where it is marked that the sink is being called. right_of_way: of the journal that shares the sink's process."""
 
     def __init__(
         self,
@@ -44,10 +45,12 @@ class SinkRunner:
         on_trouble: Trouble,
         total_events: Callable[[], int],
         hand: Hand | None = None,
+        right_of_way: RightOfWay | None = None,
     ) -> None:
         self.route, self.feed = route, feed
         self.progress = Progress(feed, run.epoch, counters, cursor_file, total_events)
         self._run, self._on_trouble = run, on_trouble
+        self._right_of_way = right_of_way or RightOfWay()
         self._calls = Calls(self._tell, hand or Hands.of_threads([route.name]).of(route.name))
         self._phase = "opening"
         self._tickets = Tickets()
@@ -173,6 +176,7 @@ class SinkRunner:
     async def _deliver_all(self, life: int) -> None:
         while life == self._life and not self._calls.stopped and not self._calls.left:
             self._told = False
+            await self._right_of_way.wait()
             delivery = await self._next()
             if delivery is None:
                 await self._flush_if_reached()
@@ -223,6 +227,8 @@ class SinkRunner:
 
     async def _deliver(self, delivery: Delivery, life: int) -> None:
         batch = delivery.batch
+        if batch is not None:
+            batch.pace = self._right_of_way.pause
         accepted = batch is None or await self._calls.attempt("write", lambda: self.route.sink.write(batch))
         if life != self._life:
             # Its loop stood still, and another took over what was in hand.

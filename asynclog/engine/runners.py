@@ -10,6 +10,7 @@ from asynclog.engine.feed import Feed
 from asynclog.engine.hands import Hand
 from asynclog.engine.journal_feed import JournalFeed
 from asynclog.engine.memory_feed import MemoryFeed
+from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.runner import SinkRunner, Trouble
 from asynclog.engine.settings import EngineSettings
 from asynclog.flow.route import Route
@@ -23,6 +24,7 @@ def engine_runner(
     total_events: Callable[[], int],
     hand: Hand,
     on_hold: Callable[[bool], None],
+    right_of_way: RightOfWay,
 ) -> SinkRunner:
     """A runner of an engine's, which reads its journal or is fed from its memory. Not started yet. Raises BlockingIOError if
     somebody else serves this route and doesn't let go of it."""
@@ -46,6 +48,8 @@ def engine_runner(
         on_trouble=on_trouble,
         total_events=total_events,
         hand=hand,
+        # What comes from memory is dropped or holds the loop's writes when it isn't taken in time.
+        right_of_way=right_of_way if isinstance(feed, JournalFeed) else None,
     )
 
 

@@ -4,7 +4,7 @@ Rows stay a matrix until somebody iterates. Frames of one drain may overlap in t
 of their own; iteration puts their rows back in the order of their times.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, groupby
 from operator import attrgetter
@@ -18,6 +18,8 @@ from asynclog.wire.frame import Buffer, Frame, encode, joined
 from asynclog.wire.schema import Schema, Series
 
 _NO_AXES: Final[Mapping[str, float]] = {}
+_PIECE: Final = 256
+"""Writes between two calls of a batch's ``pace``."""
 
 
 class Rows:
@@ -66,6 +68,11 @@ class Rows:
     def events(self) -> Iterator[Event]:
         return chain.from_iterable(events for _, events in self.writes())
 
+    def pieces(self) -> Iterator["Rows"]:
+        size = _PIECE * self.schema.stride
+        for at in range(0, len(self.payload), size):
+            yield Rows(self.schema, self.payload[at : at + size], self.epoch, self.level)
+
 
 class Events:
     """Events one by one: media, text, sparse numbers, folded numbers."""
@@ -105,9 +112,16 @@ class Events:
     def events(self) -> Iterator[Event]:
         return iter(self._events)
 
+    def pieces(self) -> Iterator["Events"]:
+        # Not divided: the events of one write stay together.
+        yield self
+
 
 class Batch:
-    """See asynclog.sink.Batch, which this implements. ``seq`` is the first record's; (writer, epoch, seq) never repeats."""
+    """See asynclog.sink.Batch, which this implements. ``seq`` is the first record's; (writer, epoch, seq) never repeats.
+
+    pace: called between pieces of an iteration; whoever runs the sink may let its thread wait there.
+    """
 
     def __init__(
         self,
@@ -122,6 +136,7 @@ class Batch:
         self._parts = parts
         self.writer, self.epoch, self.seq = writer, epoch, seq
         self._frames, self._nonce = frames, nonce
+        self.pace: Callable[[], None] = _at_once
 
     @cached_property
     def _length(self) -> int:
@@ -146,14 +161,25 @@ class Batch:
 
     def __iter__(self) -> Iterator[Event]:
         if self._ordered:
-            return chain.from_iterable(one.events() for one in self._parts)
+            return chain.from_iterable(one.events() for one in self._pieces())
         return chain.from_iterable(events for _, events in self._timed())
 
     def _timed(self) -> Iterator[tuple[int, list[Event]]]:
-        timed = chain.from_iterable(one.writes() for one in self._parts)
+        timed = chain.from_iterable(one.writes() for one in self._pieces())
         if self._ordered:
             return timed
-        return iter(sorted(timed, key=lambda one: one[0]))
+        return chain.from_iterable(self._paced(sorted(timed, key=lambda one: one[0])))
+
+    def _pieces(self) -> Iterator["Rows | Events"]:
+        for part in self._parts:
+            for piece in part.pieces():
+                self.pace()
+                yield piece
+
+    def _paced(self, writes: list[tuple[int, list[Event]]]) -> Iterator[list[tuple[int, list[Event]]]]:
+        for at in range(0, len(writes), _PIECE):
+            self.pace()
+            yield writes[at : at + _PIECE]
 
     def writes(self) -> Iterator[Write]:
         """Grouped by write: the records that share a time."""
@@ -177,6 +203,10 @@ class Batch:
 
     def __repr__(self) -> str:
         return f"<Batch of {len(self)} events, {self.writer}/{self.epoch}/{self.seq}>"
+
+
+def _at_once() -> None:
+    """Nobody waits."""
 
 
 def _one_column(columns: list[Column]) -> Column:
