@@ -1,7 +1,7 @@
 """A run as one long table, a row a number or event, for those who think in data frames.
 
 Columns: time (UTC, ns), step, phase, namespace, key, kind, value (float64; NaN where there is no number), detail (what
-else there is to say, as JSON; absent for numbers). Numbers go from arrays to arrays, series by series, each in order of
+else there is to say, as JSON; of numbers only whole ones beyond 2^53 that float64 rounds, exactly). Numbers go from arrays to arrays, series by series, each in order of
 time; then come the other events.
 """
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from asynclog.readers.run import Run
 
+_EXACT = 2**53
 _NAMES = ("phase", "namespace", "key", "kind")
 
 
@@ -39,14 +40,14 @@ def long_table(run: "Run") -> LongTable:
     values: list[NDArray[np.float64]] = []
     labels: list[tuple[str, str, str, str]] = []
     lengths: list[int] = []
+    details: list[str | None] = []
     for one in run.all_series():
         times.append(one.time_ns)
         steps.append(one.step)
         values.append(one.value.astype(np.float64, copy=False))
         labels.append((one.phase, one.namespace, one.key, "scalar"))
         lengths.append(len(one))
-    numbers = sum(lengths)
-    details: list[str | None] = [None] * numbers
+        details.extend(_rounded(one.value))
     others = [one for one in run.keys() if one.kind != "scalar"]  # noqa: SIM118 (a Run is no mapping)
     for entry in others:
         for event in run.events(kind=entry.kind, key=entry.key, namespace=entry.namespace, phase=entry.phase):
@@ -70,6 +71,18 @@ def long_table(run: "Run") -> LongTable:
         np.concatenate(values or empty),
         details,
     )
+
+
+def _rounded(values: NDArray[Any]) -> list[str | None]:
+    """Of each number that float64 can't hold its digits, else None."""
+    said: list[str | None] = [None] * len(values)
+    if values.dtype.kind == "i":
+        beyond = np.flatnonzero((values > _EXACT) | (values < -_EXACT))
+        for at in beyond.tolist():
+            number = int(values[at])
+            if int(float(number)) != number:
+                said[at] = str(number)
+    return said
 
 
 def arrow_table(run: "Run") -> "pa.Table":

@@ -57,13 +57,14 @@ def test_json_lines_are_strict_json(mixed: Run) -> None:
 
 
 def test_parquet_and_arrow_hold_numbers_and_the_facts_of_events(mixed: Run) -> None:
-    """One row a number or event."""
+    """One row a number or event; what float64 rounds stands beside it exactly."""
     parquet = pytest.importorskip("pyarrow.parquet")
     out = io.BytesIO()
     assert export_parquet(mixed, out) == 5
     table = parquet.read_table(io.BytesIO(out.getvalue())).to_pylist()
     seen = next(one for one in table if one["key"] == "seen")
-    assert (seen["value"], seen["step"], seen["kind"], seen["detail"]) == (float(2**60), 4, "scalar", None)
+    assert (seen["value"], seen["step"], seen["kind"], seen["detail"]) == (float(2**60), 4, "scalar", str(2**60 + 1))
+    assert next(one for one in table if one["key"] == "loss")["detail"] is None
     note = next(one for one in table if one["key"] == "note")
     assert json.loads(note["detail"]) == {"text": 'say "hi",\nthere'}
 
