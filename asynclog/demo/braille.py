@@ -62,7 +62,8 @@ def _framed(
     text = Text(no_wrap=True)
     for row in range(height):
         labelled = row in (0, height // 2, height - 1)
-        text.append(f"{top * (1 - row / (height - 1)):6.0f} ┤" if labelled else "       │", style="dim")
+        level = top * (1 - row / (height - 1))
+        text.append(f"{level:6.{0 if top >= 10 else 2}f} ┤" if labelled else "       │", style="dim")
         for column in range(width):
             number = int(owner[row, column])
             text.append(chr(0x2800 + int(dots[row, column])), style=lines[number].style if number >= 0 else "")

@@ -8,16 +8,10 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from asynclog.demo.loop import Standing
+from asynclog.demo.training import Standing
 
 BETWEEN_LINES_S: Final = 5.0
 BETWEEN_UPDATES_S: Final = 0.25
-
-
-def _figures(standing: Standing) -> str:
-    rate = standing.steps / max(standing.elapsed_s, 1e-3)
-    valid = "not yet" if standing.valid_return is None else f"{standing.valid_return:.0f}"
-    return f"update {standing.updates} · {standing.episodes:,} episodes · {rate:,.0f} steps/s · validation return {valid}"
 
 
 @contextmanager
@@ -29,10 +23,10 @@ def shown(console: Console, seconds: float) -> Iterator[Callable[[Standing], Non
     columns = (SpinnerColumn(), BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("{task.description}"))
     # rich draws from a thread of its own: a terminal that is slow to take its bytes must not hold the event loop.
     with Progress(*columns, console=console, refresh_per_second=4, transient=True) as progress:
-        task = progress.add_task("starting", total=seconds)
+        task = progress.add_task("starting", total=1.0)
 
         def update(standing: Standing) -> None:
-            progress.update(task, completed=min(standing.elapsed_s, seconds), description=_figures(standing))
+            progress.update(task, completed=standing.share(seconds), description=standing.words())
 
         yield update
 
@@ -44,7 +38,7 @@ def _lines(console: Console) -> Callable[[Standing], None]:
         nonlocal due
         if standing.elapsed_s >= due:
             due = standing.elapsed_s + BETWEEN_LINES_S
-            console.print(f"{standing.elapsed_s:5.0f} s · {_figures(standing)}", highlight=False)
+            console.print(f"{standing.elapsed_s:5.0f} s · {standing.words()}", highlight=False)
 
     return line
 

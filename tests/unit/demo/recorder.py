@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from asynclog.demo.loop import Plan
 from asynclog.demo.report import Curve, Recorded, size_of
+from asynclog.demo.training import Plan
 from asynclog.state import State
 
 
@@ -46,8 +46,10 @@ class MemoryEntry:
     def log_string(self, key: str, value: str, /) -> None:
         self._pending.append(("string", key, value, {}))
 
-    def log_image(self, key: str, value: Any, /) -> None:
-        self._pending.append(("image", key, value, {}))
+    def log_image(self, key: str, value: Any, /, **parameters: Any) -> None:
+        self._pending.append(("image", key, value, parameters))
+
+    log_images = log_labeled_images = log_image
 
     def log_video(self, key: str, value: Any, /, *, fps: int) -> None:
         self._pending.append(("video", key, value, {"fps": fps}))
@@ -55,8 +57,11 @@ class MemoryEntry:
     def log_histogram(self, key: str, value: Any, /, *, namespace: str) -> None:
         self._pending.append(("histogram", key, value, {"namespace": namespace}))
 
-    def log_point_cloud(self, key: str, value: Any, /) -> None:
-        self._pending.append(("point_cloud", key, value, {}))
+    def log_point_cloud(self, key: str, value: Any, /, **parameters: Any) -> None:
+        self._pending.append(("point_cloud", key, value, parameters))
+
+    def log_table(self, key: str, value: Any, /, **parameters: Any) -> None:
+        self._pending.append(("table", key, value, parameters))
 
     def log_audio(self, key: str, value: Any, /, *, sample_rate: int) -> None:
         self._pending.append(("audio", key, value, {"sample_rate": sample_rate}))
@@ -81,7 +86,7 @@ class MemoryEntry:
 
 
 class MemoryLog(MemoryEntry):
-    """A logger for `demo.run`: every phase is due but train, which is due every tenth write."""
+    """A logger for `session.run`: every phase is due but train, which is due every tenth write."""
 
     def __init__(self, directory: Path, plan: Plan) -> None:
         super().__init__()
@@ -119,7 +124,7 @@ class MemoryLog(MemoryEntry):
 
 
 class Memories:
-    """Opens one MemoryLog, and reads it back: the two ends that `demo.run` takes."""
+    """Opens one MemoryLog, and reads it back: the two ends that `session.run` takes."""
 
     def __init__(self) -> None:
         self.log: MemoryLog | None = None
@@ -137,12 +142,12 @@ class Memories:
 
         return opened()
 
-    def read(self, directory: Path) -> Recorded:
+    def read(self, directory: Path, key: str) -> Recorded:
         assert self.log is not None
         return Recorded(
             counts=Counter(value.kind for value in self.log.values),
             size_bytes=size_of(directory),
-            returns={phase: self.log.series("return", phase) for phase in ("train", "valid")},
+            curves={phase: self.log.series(key, phase) for phase in ("train", "valid")},
             status="finished" if self.log.closed else "running",
             missing=0,
         )

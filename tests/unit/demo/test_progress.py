@@ -2,12 +2,12 @@ import io
 
 from rich.console import Console
 
-from asynclog.demo.loop import Standing
+from asynclog.demo.cartpole.loop import CartPoleStanding
 from asynclog.demo.progress import BETWEEN_LINES_S, shown
 
 
-def standing(elapsed_s: float, updates: int) -> Standing:
-    return Standing(began=0.0, ended=elapsed_s, updates=updates, steps=updates * 1_000, episodes=7, valid_return=123.4)
+def standing(elapsed_s: float, updates: int) -> CartPoleStanding:
+    return CartPoleStanding(began=0.0, ended=elapsed_s, updates=updates, steps=updates * 1_000, episodes=7, valid_return=123.4)
 
 
 def test_without_a_terminal_there_is_a_plain_line_now_and_then() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from asynclog.demo.sound import recording
+from asynclog.demo.cartpole.sound import recording
 
 
 def test_the_recording_is_seven_seconds_of_sound_around_zero() -> None:

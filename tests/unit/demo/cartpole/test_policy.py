@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from asynclog.demo.policy import DISCOUNT, TRACE_DECAY, Batch, Learner, advantages
+from asynclog.demo.cartpole.policy import DISCOUNT, TRACE_DECAY, Batch, Learner, advantages
 
 
 def batch(ended: list[bool], terminated: list[bool], seed: int = 0) -> Batch:

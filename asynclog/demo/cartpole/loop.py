@@ -1,27 +1,26 @@
 """The training loop: actors, a learner and an evaluator, tasks of one event loop, and what they say to the logger.
 
-The step is the learner's: the number of finished updates. Actors add the returns of finished episodes to the logger's
-pending values, where they fold into one mean until the learner writes. The evaluator plays its episodes with a policy
-that the learner has long left behind when they are over, and writes at the step of that policy: valid steps come late.
+Actors add the returns of finished episodes to the logger's pending values, where they fold into one mean until the
+learner writes. The evaluator plays its episodes with a policy that the learner has long left behind when they are over,
+and writes at the step of that policy.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asynclog.demo import cartpole
-from asynclog.demo.clocks import HeldTime, LoopLag
+from asynclog.demo.cartpole import pole
+from asynclog.demo.cartpole.policy import Batch, Learner, Snapshot
+from asynclog.demo.cartpole.sound import recording
 from asynclog.demo.log import Log
-from asynclog.demo.policy import Batch, Learner, Snapshot
-from asynclog.demo.sound import recording
+from asynclog.demo.training import Plan, Standing, Training
 from asynclog.state import State
 
 SOLVED_RETURN: Final = 475.0  # what gymnasium registers as CartPole-v1's reward threshold
@@ -30,71 +29,65 @@ HELD_OUT_SEEDS: Final = range(9_100, 9_120)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to run. seconds: at most, less when solved. every: seconds from one validation to the next.
+class CartPolePlan(Plan):
+    """every: seconds from one validation to the next. film_every: one validation in so many is filmed.
 
-    film_every: one validation in so many is filmed. pictures_every: seconds between the training phase's costly values.
     rate: the optimiser's step size at the start. in_a_row: so many good validations on end solve the task.
     """
 
-    seconds: float
-    seed: int
     actors: int = 8
     every: float = 1.0
     film_every: int = 4
     rate: float = 5e-4
-    pictures_every: float = 2.0
     in_a_row: int = 5
 
 
 @dataclass(slots=True)
-class Standing:
-    """How the training goes, for whoever shows it. Returns are means; None until there is one.
+class CartPoleStanding(Standing):
+    """Returns are means over episodes: of the newest validation, None until there is one, and of the same 20 held-out ones
+    before training and with the policy kept.
 
-    late: validations written after the learner had gone on, `latest` by how many updates at most. solved_s: seconds
-    until the first of the validations in a row that solved it. kept_update: that of the policy that validated best.
+    steps: of play. solved_s: seconds until the first of the validations in a row that solved it.
     """
 
-    began: float = field(default_factory=time.monotonic)
-    ended: float | None = None
-    updates: int = 0
     steps: int = 0
     episodes: int = 0
     valid_return: float | None = None
-    validations: int = 0
-    late: int = 0
-    latest: int = 0
     solved_s: float | None = None
-    untrained_return: float | None = None
-    trained_return: float | None = None
-    kept_update: int = 0
+    untrained_return: float = 0.0
+    trained_return: float = 0.0
 
     @property
-    def elapsed_s(self) -> float:
-        """Seconds of training so far, or in all."""
-        return (time.monotonic() if self.ended is None else self.ended) - self.began
+    def gain(self) -> float:
+        """By how much the mean return grew."""
+        return self.trained_return - self.untrained_return
+
+    def words(self) -> str:
+        rate = self.steps / max(self.elapsed_s, 1e-3)
+        valid = "not yet" if self.valid_return is None else f"{self.valid_return:.0f}"
+        return f"update {self.updates} · {self.episodes:,} episodes · {rate:,.0f} steps/s · validation return {valid}"
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What has to be loaded before the loop may start, because loading blocks it."""
 
-    actors: list[cartpole.Environment]
-    validation: cartpole.Environment
+    actors: list[pole.Environment]
+    validation: pole.Environment
     learner: Learner
     sound: NDArray[np.float32]
     sample_rate: int
 
 
-def load(plan: Plan) -> Stage:
+def load(plan: CartPolePlan) -> Stage:
     """Environments, networks and sound; a first update and a first picture are made here, because they take long.
 
     Blocks for a second or two: for a thread.
     """
     # Two cores, and a network too small to split: a second thread would only take time from the recorder.
     torch.set_num_threads(1)
-    actors = [cartpole.make_environment(rendered=i == 0) for i in range(plan.actors)]
-    validation = cartpole.make_environment(rendered=True)
+    actors = [pole.make_environment(rendered=i == 0) for i in range(plan.actors)]
+    validation = pole.make_environment(rendered=True)
     nothing = Batch(
         observation=np.zeros((4, 2, 4), np.float32),
         following=np.zeros((4, 2, 4), np.float32),
@@ -105,11 +98,11 @@ def load(plan: Plan) -> Stage:
     )
     for _ in Learner(plan.seed).update(nothing):
         pass
-    cartpole.frame(validation)
+    pole.frame(validation)
     return Stage(actors, validation, Learner(plan.seed, plan.rate), *recording())
 
 
-def gather(fragments: Sequence[cartpole.Fragment]) -> Batch:
+def gather(fragments: Sequence[pole.Fragment]) -> Batch:
     """Fragments side by side, one column each."""
     return Batch(
         observation=np.stack([fragment.observation for fragment in fragments], axis=1),
@@ -121,49 +114,30 @@ def gather(fragments: Sequence[cartpole.Fragment]) -> Batch:
     )
 
 
-class Training:
-    """One training: `run()` is all of it, `stop()` ends it early; `standing`, `lag` and `cost` tell how it goes."""
+class CartPoleTraining(Training[CartPolePlan, CartPoleStanding]):
+    """See Training. It is solved, and over, after enough good validations in a row."""
 
-    def __init__(self, log: Log, plan: Plan, stage: Stage) -> None:
-        self.standing = Standing()
-        self.lag = LoopLag()
-        self.cost = HeldTime()
-        self._log, self._plan, self._stage = log, plan, stage
+    def __init__(self, log: Log, plan: CartPolePlan, stage: Stage) -> None:
+        super().__init__(log, plan, CartPoleStanding())
+        self._stage = stage
         self._newest = self._kept = stage.learner.snapshot()
         self._best = 0.0
-        self._fragments: asyncio.Queue[cartpole.Fragment] = asyncio.Queue(maxsize=plan.actors)
-        self._stopping = asyncio.Event()
+        self._fragments: asyncio.Queue[pole.Fragment] = asyncio.Queue(maxsize=plan.actors)
         self._playing: list[asyncio.Task[None]] = []
 
-    def stop(self) -> None:
-        """Finish the update and the validation under way, then the closing test, and return from `run()`."""
-        self._stopping.set()
+    def _settings(self) -> Mapping[str, Any]:
+        return {"environment": pole.NAME, "algorithm": "PPO", **asdict(self._plan)}
 
-    async def run(self) -> None:
-        """Test, train until solved, stopped or out of time, test again."""
-        self._log.log_config({"environment": cartpole.NAME, "algorithm": "PPO", **asdict(self._plan)})
+    def _begin(self, group: asyncio.TaskGroup) -> None:
+        self._playing = [
+            group.create_task(self._play(number), name=f"actor {number}") for number in range(len(self._stage.actors))
+        ]
+
+    async def _test_untrained(self) -> None:
         self.standing.untrained_return = await self._test(self._newest)
-        self.standing.began = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            self._playing = [
-                group.create_task(self._play(number), name=f"actor {number}") for number in range(len(self._stage.actors))
-            ]
-            watching = group.create_task(self.lag.watch(), name="loop lag")
-            working = [
-                group.create_task(self._learn(), name="learner"),
-                group.create_task(self._evaluate(), name="evaluator"),
-            ]
-            await self._pause(self._plan.seconds)
-            self._stopping.set()
-            await asyncio.wait(working)
-            watching.cancel()
-            self.standing.ended = time.monotonic()
-        self.standing.trained_return = await self._test(self._kept)
 
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
+    async def _test_kept(self) -> None:
+        self.standing.trained_return = await self._test(self._kept)
 
     async def _play(self, number: int) -> None:
         def finished(length: int) -> None:
@@ -172,7 +146,7 @@ class Training:
                 self._log.log_scalar("return", float(length), reduce="mean")
                 self._log.log_scalar("longest_episode", length, reduce="max")
 
-        await cartpole.play(
+        await pole.play(
             self._stage.actors[number],
             lambda: self._newest,
             self._fragments,
@@ -203,7 +177,7 @@ class Training:
             if last:
                 return
 
-    def _say(self, learner: Learner, batch: Batch, taken: Sequence[cartpole.Fragment]) -> None:
+    def _say(self, learner: Learner, batch: Batch, taken: Sequence[pole.Fragment]) -> None:
         log, figures = self._log, learner.figures
         assert figures is not None
         for key, value in asdict(figures).items():
@@ -212,7 +186,7 @@ class Training:
         log.log_scalar("loop_lag_ms", self.lag.worst() * 1e3)
         log.log_scalar("environment_steps", self.standing.steps)
         # Callables: made only for a write at which some route takes pictures.
-        log.log_image("cartpole", partial(cartpole.frame, self._stage.actors[0]))
+        log.log_image("cartpole", partial(pole.frame, self._stage.actors[0]))
         log.log_histogram("weights", learner.weights, namespace="policy")
         log.log_histogram("gradients", learner.gradients, namespace="policy")
         log.log_point_cloud("visited", lambda: np.ascontiguousarray(batch.observation.reshape(-1, 4)[:, [0, 2, 3]]))
@@ -235,32 +209,30 @@ class Training:
     async def _validate(self, snapshot: Snapshot) -> float:
         stage, standing = self._stage, self.standing
         film: list[NDArray[np.uint8]] = []
-        lengths = await cartpole.episodes(stage.validation, snapshot, VALIDATION_SEEDS)
+        lengths = await pole.episodes(stage.validation, snapshot, VALIDATION_SEEDS)
         if standing.validations % self._plan.film_every == 0:
-            await cartpole.episode(stage.validation, snapshot, VALIDATION_SEEDS[0], film)
+            await pole.episode(stage.validation, snapshot, VALIDATION_SEEDS[0], film)
         mean = float(np.mean(lengths))
         late = stage.learner.version - snapshot.version
         async with self._log.at(State(snapshot.version, phase="valid")) as entry:
             entry.log_scalar("return", mean)
             entry.log_scalar("shortest_episode", min(lengths))
             entry.log_scalar("updates_late", late)
-            entry.log_string("verdict", f"{lengths.count(cartpole.LONGEST_EPISODE)} of {len(lengths)} held to the end")
+            entry.log_string("verdict", f"{lengths.count(pole.LONGEST_EPISODE)} of {len(lengths)} held to the end")
             entry.log_tensor("first_layer", snapshot.first_layer)
             if film:
-                entry.log_video("rollout", np.stack(film), fps=cartpole.VIDEO_FPS)
+                entry.log_video("rollout", np.stack(film), fps=pole.VIDEO_FPS)
             if standing.validations == 0:
                 entry.log_audio("music", stage.sound, sample_rate=stage.sample_rate)
-        standing.validations += 1
+        standing.validated(late)
         standing.valid_return = mean
-        standing.late += late > 0
-        standing.latest = max(standing.latest, late)
         # Policy gradients take a step back now and then: what is kept is what validated best, the newest of equals.
         if mean >= self._best:
             self._best, self._kept, standing.kept_update = mean, snapshot, snapshot.version
         return mean
 
     async def _test(self, snapshot: Snapshot) -> float:
-        lengths = await cartpole.episodes(self._stage.validation, snapshot, HELD_OUT_SEEDS)
+        lengths = await pole.episodes(self._stage.validation, snapshot, HELD_OUT_SEEDS)
         mean = float(np.mean(lengths))
         async with self._log.at(State(snapshot.version, phase="test")) as entry:
             entry.log_scalar("return", mean)

@@ -1,4 +1,4 @@
-"""The demo as a whole: real actors, a real learner, real pictures, into a logger that remembers."""
+"""CartPole as a whole: real actors, a real learner, real pictures, into a logger that remembers."""
 
 import asyncio
 import io
@@ -12,14 +12,15 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from asynclog import demo
-from asynclog.demo.loop import HELD_OUT_SEEDS, VALIDATION_SEEDS
+from asynclog.demo import session
+from asynclog.demo.cartpole.loop import HELD_OUT_SEEDS, VALIDATION_SEEDS, CartPoleStanding
+from asynclog.demo.report import DemoResult
 from tests.unit.demo.recorder import Memories, MemoryLog, Remembered
 
 
 @dataclass(frozen=True)
 class Finished:
-    result: demo.DemoResult
+    result: DemoResult[CartPoleStanding]
     log: MemoryLog
     said: str
 
@@ -46,14 +47,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     console = Console(file=out, width=120)
     directory = tmp_path_factory.mktemp("cartpole")
     result = asyncio.run(
-        demo.run(directory, seconds=3600, seed=1, quick=True, console=console, open_log=memories.open, read_back=memories.read)
+        session.run(
+            directory, seconds=3600, seed=1, quick=True, console=console, open_log=memories.open, read_back=memories.read
+        )
     )
     assert memories.log is not None
     return Finished(result, memories.log, out.getvalue())
 
 
 def test_it_learns_and_says_by_how_much(finished: Finished) -> None:
-    result = finished.result
+    result = finished.result.standing
     assert result.untrained_return < 20
     assert result.updates in (40, 41), "the one that is under way is finished"
     assert result.gain > 100
@@ -70,7 +73,7 @@ def test_the_episodes_it_is_judged_by_were_never_seen() -> None:
 
 def test_every_update_is_a_step_of_the_train_phase(finished: Finished) -> None:
     for key in ("loss", "entropy", "gradient_norm", "loop_lag_ms", "environment_steps", "staleness"):
-        assert finished.log.series(key, "train").step.tolist() == list(range(1, finished.result.updates + 1)), key
+        assert finished.log.series(key, "train").step.tolist() == list(range(1, finished.result.standing.updates + 1)), key
     returns, longest = (finished.log.series(key, "train") for key in ("return", "longest_episode"))
     assert returns.step.tolist() == longest.step.tolist()
     assert (longest.value >= returns.value).all()
@@ -78,11 +81,11 @@ def test_every_update_is_a_step_of_the_train_phase(finished: Finished) -> None:
 
 def test_validations_are_written_late_at_the_step_they_were_made_of(finished: Finished) -> None:
     lateness = finished.log.series("updates_late", "valid")
-    assert len(lateness.step) == finished.result.validations > 1
-    assert int((lateness.value > 0).sum()) == finished.result.late_validations > 0
-    assert int(lateness.value.max()) == finished.result.latest_updates
+    assert len(lateness.step) == finished.result.standing.validations > 1
+    assert int((lateness.value > 0).sum()) == finished.result.standing.late > 0
+    assert int(lateness.value.max()) == finished.result.standing.latest
     kept = finished.log.series("return", "valid")
-    assert kept.value[kept.step == finished.result.kept_update] == kept.value.max()
+    assert kept.value[kept.step == finished.result.standing.kept_update] == kept.value.max()
 
 
 def test_every_kind_is_recorded_in_its_plain_form(finished: Finished) -> None:
@@ -106,7 +109,7 @@ def test_every_kind_is_recorded_in_its_plain_form(finished: Finished) -> None:
 
 def test_pictures_are_made_only_when_they_are_due(finished: Finished) -> None:
     """The logger here takes every tenth write's costly values; callables of the others are never called."""
-    assert len(finished.log.of("image")) == -(-finished.result.updates // 10)
+    assert len(finished.log.of("image")) == -(-finished.result.standing.updates // 10)
 
 
 def test_the_loop_stays_responsive(finished: Finished) -> None:
@@ -147,7 +150,7 @@ def test_the_first_interrupt_ends_it_in_good_order(tmp_path: Path) -> None:
     memories, out = interrupted_at(3), io.StringIO()
     before = signal.getsignal(signal.SIGINT)
     result = asyncio.run(
-        demo.run(
+        session.run(
             tmp_path,
             seconds=60,
             console=Console(file=out, width=120),
@@ -156,10 +159,10 @@ def test_the_first_interrupt_ends_it_in_good_order(tmp_path: Path) -> None:
         )
     )
     assert result.interrupted
-    assert result.updates in (3, 4)
+    assert result.standing.updates in (3, 4)
     assert memories.log is not None
     assert memories.log.closed
-    assert result.solved_s is None
+    assert result.standing.solved_s is None
     assert "not solved" in out.getvalue()
     assert "stopped by hand" in out.getvalue()
     assert result.picture.exists()
@@ -171,12 +174,12 @@ def test_it_ends_by_itself_when_its_time_is_over(tmp_path: Path) -> None:
     memories, out = Memories(), io.StringIO()
     console = Console(file=out, width=120)
     result = asyncio.run(
-        demo.run(tmp_path, seconds=0.1, quick=True, console=console, open_log=memories.open, read_back=memories.read)
+        session.run(tmp_path, seconds=0.1, quick=True, console=console, open_log=memories.open, read_back=memories.read)
     )
     assert not result.interrupted
-    assert result.elapsed_s >= 0.1
-    assert result.updates >= 1
-    assert result.validations >= 1
+    assert result.standing.elapsed_s >= 0.1
+    assert result.standing.updates >= 1
+    assert result.standing.validations >= 1
     assert "stopped by hand" not in out.getvalue()
 
 
@@ -189,7 +192,7 @@ def test_an_error_in_the_loop_closes_the_run_and_comes_out(tmp_path: Path) -> No
     memories.on_write = fail
     with pytest.raises(ExceptionGroup) as caught:
         asyncio.run(
-            demo.run(
+            session.run(
                 tmp_path,
                 quick=True,
                 console=Console(file=io.StringIO()),

@@ -16,7 +16,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from asynclog.demo.policy import Snapshot
+from asynclog.demo.cartpole.policy import Snapshot
 
 NAME: Final = "CartPole-v1"
 FRAGMENT_STEPS: Final = 128
