@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import numpy as np
 import typer
@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from asynclog.cli.chart import chart, spark
-from asynclog.cli.picture import drawn
-from asynclog.cli.screen import PHASE_STYLES, STATUS_STYLES, WHOLE, print_json, read_run, safe, safe_lines, screen
+from asynclog.cli.screen import PHASE_STYLES, STATUS_STYLES, WHOLE, print_json, read_run, safe, screen
+from asynclog.cli.told import body, told
 from asynclog.cli.words import clock, count, duration, number, size
 from asynclog.errors import SeriesNotFound
 from asynclog.readers import Run, Series
@@ -22,8 +22,6 @@ from asynclog.sinks.summary import in_brief
 
 _MOST_ROWS: Final = 200
 _LONGEST_NAME: Final = 120
-_LONGEST_TEXT: Final = 2000
-_MOST_LINES: Final = 40
 
 
 def cat(
@@ -128,9 +126,9 @@ def _events_table(run: Run, entries: list[Entry], full: bool) -> Table:
         style = PHASE_STYLES.get(entry.phase, "")
         events = list(run.events(entry.kind, entry.key, entry.namespace, entry.phase, last=1))
         step = f"{events[0].step:,}" if events else "–"
-        told = in_brief(events[0].kind, events[0].value) if events else "unreadable"
+        brief = in_brief(events[0].kind, events[0].value) if events else "unreadable"
         name = _named(Name(*entry[1:4]).path, full)
-        table.add_row(Text(name), Text(safe(entry.phase, 20), style), f"{entry.events:,}", step, Text(safe(told, 60)))
+        table.add_row(Text(name), Text(safe(entry.phase, 20), style), f"{entry.events:,}", step, Text(safe(brief, 60)))
     return table
 
 
@@ -157,20 +155,11 @@ def _print_entry(run: Run, entry: Entry, last: int, full: bool) -> None:
     screen.print(title.append(f"  {safe(entry.kind, 20)} · {entry.events:,} in all", "dim"))
     for event in run.events(entry.kind, entry.key, entry.namespace, entry.phase, last=last):
         when = f"  step {event.step:,}  {clock(event.time_ns)}  "
-        screen.print(Text.assemble((when, "dim"), _told(event.value, event.kind, full)))
-        picture = drawn(event.value, screen)
-        if picture is not None:
-            screen.print(picture)
+        screen.print(Text.assemble((when, "dim"), told(event.kind, event.value)))
+        shown = body(event.kind, event.value, screen, full=full)
+        if shown is not None:
+            screen.print(shown)
     screen.print()
-
-
-def _told(value: Any, kind: str, full: bool) -> str:
-    longest = WHOLE if full else _LONGEST_NAME
-    if kind == "config" and isinstance(value, dict):
-        return "\n" + "\n".join(f"    {safe(str(name), longest)}: {safe(str(one), longest)}" for name, one in value.items())
-    if kind == "string":
-        return "\n    ".join(safe_lines(str(value), *((WHOLE, WHOLE) if full else (_LONGEST_TEXT, _MOST_LINES))))
-    return safe(in_brief(kind, value))
 
 
 def _print_json_overview(run: Run, entries: list[Entry]) -> None:

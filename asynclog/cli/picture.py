@@ -1,5 +1,7 @@
-"""Media in a terminal: pictures as half blocks, two pixels a character; sounds and histograms as a spark."""
+"""Media in a terminal: pictures as half blocks, two pixels a character; sounds as waves and histograms as a spark."""
 
+from itertools import groupby
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
@@ -10,16 +12,19 @@ from rich.style import Style
 from rich.text import Text
 
 from asynclog.cli.chart import spark
+from asynclog.cli.screen import safe
 from asynclog.errors import InvalidValue
+from asynclog.normal import plot, video, view
+from asynclog.normal.draw import colour, masked
 from asynclog.normal.image import Picture, deepened, mosaic, pictures
-from asynclog.readers.export.media import heat
-from asynclog.values import Audio, Histogram, Image, PointCloud, Spectrogram, Video
+from asynclog.readers.export.media import checked
+from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Spectrogram, Video
 
 _WIDEST: Final = 64
 _HIGHEST: Final = 48  # in pixels, two a line
+_WAVE_HEIGHT: Final = 12
 _FILM_FRAMES: Final = 3
-_TURN: Final = 0.6  # radians about the vertical axis, then from above: no axis is seen end on
-_TILT: Final = 0.4
+_WHOLE: Final = 1 << 62  # pixels of a frame: none is made smaller before ``pixels`` does it, which needs no Pillow
 
 
 def drawn(value: Any, console: Console) -> Text | None:
@@ -27,28 +32,76 @@ def drawn(value: Any, console: Console) -> Text | None:
     if isinstance(value, Histogram):
         return Text(f"  {spark(value.counts.astype(np.float64), 64)}", "cyan")
     try:
+        checked(value)
         if isinstance(value, Audio):
-            return Text(f"  {_wave(value.canonical())}", "cyan")
+            return _wave(value.canonical())
         picture = _picture(value) if console.color_system in ("256", "truecolor") else None
     except InvalidValue:
         # A file may hold anything under a kind's name.
         return None
-    return None if picture is None else _half_blocks(pixels(picture, console.width - 4))
+    if picture is None:
+        return None
+    shown = _half_blocks(pixels(picture, console.width - 4))
+    return shown if not isinstance(value, Image) else shown.append_text(_legend(value))
 
 
 def _picture(value: Any) -> Picture | None:
     if isinstance(value, Image):
-        return mosaic(pictures(value.data, value.layout, value.most), value.sep)
+        shown = mosaic(pictures(value.data, value.layout, value.most), value.sep)
+        return shown if value.batch else _overlaid(shown, value)
     if isinstance(value, Video):
-        clip = value.canonical()
+        clip = _clip(value)
         chosen = np.linspace(0, len(clip) - 1, min(_FILM_FRAMES, len(clip))).astype(int)
         gap = np.zeros((*clip.shape[1:3], max(1, clip.shape[3] // 20)), np.uint8)
         return np.concatenate([part for at in chosen.tolist() for part in (clip[at], gap)][:-1], axis=2)
     if isinstance(value, Spectrogram):
-        return heat(value.canonical()[::-1])
+        return plot.heat(value.canonical()[::-1])
     if isinstance(value, PointCloud):
-        return _seen(value)
+        points = value.canonical()
+        return view.cloud(points.xyz, view.tints(*points), value.boxes, size=_HIGHEST, dot=0)
+    if isinstance(value, Mesh):
+        mesh = value.canonical()
+        assert mesh.normals is not None
+        return view.surface(mesh.vertices, mesh.faces, mesh.normals, mesh.colors, size=_HIGHEST)
     return None
+
+
+def _clip(value: Video) -> NDArray[np.uint8]:
+    ones = (value.data,) if isinstance(value.data, np.ndarray) else value.data[: value.most]
+    clips = [video.canonical(one, value.layout, most=value.length, area=_WHOLE) for one in ones]
+    return clips[0] if len(clips) == 1 else video.side_by_side(clips, value.sep)
+
+
+def _overlaid(picture: Picture, value: Image) -> Picture:
+    """With masks, and boxes as lines that are still there when the picture is made small."""
+    for mask in value.masks.values():
+        if mask.shape == picture.shape[1:]:
+            picture = masked(picture, mask)
+    if value.boxes is None or value.boxes.ndim != 2:
+        return picture
+    shown = deepened(picture, 3)[:3].copy()
+    height, width = shown.shape[1:]
+    thick = ceil(max(1.0, height / _HIGHEST, width / _WIDEST))
+    names = sorted(set(value.box_labels or ()))
+    for at, box in enumerate(value.boxes[:, :4]):
+        if not np.isfinite(box).all():
+            continue
+        across, down = np.clip(box[::2], 0, width - 1), np.clip(box[1::2], 0, height - 1)
+        left, right, top, bottom = (int(one) for one in (across.min(), across.max(), down.min(), down.max()))
+        ink = np.array(colour(names.index(value.box_labels[at]) if value.box_labels else 0))[:, None, None]
+        shown[:, top : top + thick, left : right + 1] = ink
+        shown[:, max(0, bottom + 1 - thick) : bottom + 1, left : right + 1] = ink
+        shown[:, top : bottom + 1, left : left + thick] = ink
+        shown[:, top : bottom + 1, max(0, right + 1 - thick) : right + 1] = ink
+    return shown
+
+
+def _legend(value: Image) -> Text:
+    """What the masks' colours mean."""
+    text = Text()
+    for ink, word in value.legend():
+        text.append("  ■ " if text else "\n  ■ ", Style(color=Color.from_rgb(*ink))).append(safe(word, 40))
+    return text
 
 
 def pixels(picture: Picture, widest: int) -> NDArray[np.uint8]:
@@ -64,40 +117,28 @@ def pixels(picture: Picture, widest: int) -> NDArray[np.uint8]:
     return made
 
 
-def _seen(value: PointCloud) -> Picture:
-    """The points from a corner and above, in their colours, or by height from blue to yellow; the nearer hides the farther."""
-    points = value.canonical()
-    shown = np.zeros((3, _HIGHEST, _HIGHEST), np.uint8)
-    if not len(points.xyz):
-        return shown
-    centred = points.xyz - (points.xyz.max(axis=0) + points.xyz.min(axis=0)) / 2
-    x, y, z = (centred / (np.abs(centred).max() or 1.0)).T
-    across = x * np.cos(_TURN) - y * np.sin(_TURN)
-    depth = x * np.sin(_TURN) + y * np.cos(_TURN)
-    up = z * np.cos(_TILT) + depth * np.sin(_TILT)
-    colours = heat(points.xyz[:, 2][None])[:, 0].T if points.rgb is None else points.rgb
-    order = np.argsort(-depth)
-    scale = (_HIGHEST - 1) / 2 / 1.5
-    columns = np.clip(np.round((across * scale) + (_HIGHEST - 1) / 2), 0, _HIGHEST - 1).astype(int)
-    rows = np.clip(np.round((_HIGHEST - 1) / 2 - up * scale), 0, _HIGHEST - 1).astype(int)
-    shown[:, rows[order], columns[order]] = colours[order].T
-    return shown
-
-
 def _half_blocks(colours: NDArray[np.uint8]) -> Text:
     if len(colours) % 2:
         colours = np.concatenate([colours, np.zeros_like(colours[:1])])
     text = Text()
     for upper, lower in zip(colours[::2].tolist(), colours[1::2].tolist(), strict=True):
         text.append("  ")
-        for above, below in zip(upper, lower, strict=True):
-            text.append("▀", Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
+        for (above, below), alike in groupby(zip(upper, lower, strict=True)):
+            text.append("▀" * len(list(alike)), Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below)))
         text.append("\n")
     text.rstrip()
     return text
 
 
-def _wave(sound: NDArray[np.float32]) -> str:
-    mono = np.abs(sound).max(axis=0)
-    parts = np.array_split(mono, min(64, len(mono)))
-    return spark(np.array([float(part.max()) for part in parts]), 64)
+def _wave(sound: NDArray[np.float32]) -> Text:
+    """From the lowest to the highest sample of each column, on the middle line: silence."""
+    lit = plot.envelope(sound.mean(axis=0) if len(sound) else sound.reshape(-1), _WIDEST, _WAVE_HEIGHT)
+    lines = ["".join(_HALVES[above, below] for above, below in zip(*pair, strict=True)) for pair in _pairs(lit)]
+    return Text("\n".join(f"  {line}" for line in lines), "cyan")
+
+
+_HALVES: Final = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
+
+
+def _pairs(lit: NDArray[np.bool_]) -> list[tuple[list[bool], list[bool]]]:
+    return list(zip(lit[::2].tolist(), lit[1::2].tolist(), strict=True))

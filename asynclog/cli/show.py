@@ -8,14 +8,16 @@ import typer
 from rich.text import Text
 
 from asynclog.cli.complete import keys_of
-from asynclog.cli.picture import drawn
-from asynclog.cli.screen import errors, read_run, safe, screen
+from asynclog.cli.screen import errors, read_run, screen
+from asynclog.cli.table import show_table
+from asynclog.cli.told import body, told
 from asynclog.cli.words import clock, size
 from asynclog.errors import AsynclogError, SeriesNotFound
 from asynclog.readers import Run
+from asynclog.readers.export.html import page, when
 from asynclog.readers.export.media import file_of, suffixes
+from asynclog.readers.series import Name
 from asynclog.sink import Event
-from asynclog.sinks.summary import in_brief
 
 
 def show(
@@ -24,27 +26,36 @@ def show(
     step: Annotated[int | None, typer.Option(help="Of this step; else the last one.")] = None,
     phase: Annotated[str | None, typer.Option(help="Of this phase.")] = None,
     kind: Annotated[str | None, typer.Option(help="Of this kind, where a key has several.")] = None,
-    save: Annotated[Path | None, typer.Option("--save", "-o", help="Write it: .png .wav .mp4 .ply .npy .csv .json …")] = None,
+    save: Annotated[Path | None, typer.Option("--save", "-o", help="Write it: .png .wav .mp4 .ply .npy .csv .html …")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Show one image, sound, video, text or table of a run, or save it in a file that other programs open."""
+    """Show one image, sound, video, text or table of a run whole, or save it in a file that other programs open."""
     found = read_run(run)
     event = chosen(found, key, step, phase, kind)
+    if event.kind == "table":
+        show_table(found, key, step, phase, save, force)
+        return
     if save is not None:
         if save.exists() and not force:
             raise AsynclogError(f"{save} exists; --force replaces it")
-        data = file_of(event.value, save.suffix)
+        data = _file(event, save.suffix)
         save.write_bytes(data)
-        errors.print(Text(f"{size(len(data))} of {in_brief(event.kind, event.value)} written to {save}"))
+        errors.print(Text(f"{size(len(data))} of {told(event.kind, event.value)} written to {save}"))
         return
-    when = f"step {event.step:,}  {clock(event.time_ns)}  "
-    screen.print(Text.assemble((when, "dim"), safe(in_brief(event.kind, event.value))))
-    picture = drawn(event.value, screen)
-    if picture is not None:
-        screen.print(picture)
+    moment = f"step {event.step:,}  {clock(event.time_ns)}  "
+    screen.print(Text.assemble((moment, "dim"), told(event.kind, event.value)))
+    shown = body(event.kind, event.value, screen, full=True)
+    if shown is not None:
+        screen.print(shown)
     can = suffixes(event.value)
     if can:
         screen.print(Text(f"--save FILE writes {', '.join(can)}", "dim"))
+
+
+def _file(event: Event, suffix: str) -> bytes:
+    if suffix.lower() == ".html" and ".html" in suffixes(event.value):
+        return page(event.value, Name(event.phase, event.namespace, event.key).path, when(event.step, event.time_ns))
+    return file_of(event.value, suffix)
 
 
 def chosen(run: Run, key: str, step: int | None, phase: str | None, kind: str | None) -> Event:

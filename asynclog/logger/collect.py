@@ -15,7 +15,8 @@ from asynclog.flow.reduce import checked
 from asynclog.logger.kinds import Kinds
 from asynclog.logger.namespaces import Namespaces
 from asynclog.logger.naming import described, makes_number, named
-from asynclog.logger.pending import Either, Further, Logged, Taken
+from asynclog.logger.pending import NO_BLOCK, Either, Further, Logged, Taken
+from asynclog.logger.tables import Tables
 from asynclog.state import BARE, Context, State, as_state
 
 if TYPE_CHECKING:
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from asynclog.shm.rows import Block
 
 
-class _NoBlock:
-    """What a logger has before its first row: nothing fits it."""
-
-    width = -1
-
-
-NO_BLOCK: Final[Any] = _NoBlock()
 _UNUSUAL: Final = (KeyError, TypeError, ValueError, OverflowError, RuntimeError, struct.error)
 _MOST_RECENT: Final = 2048
 _PLAIN: Final = frozenset({float, int})
@@ -43,7 +37,7 @@ def _of_any_kind(values: Mapping[str, Any], width: int) -> dict[str, Any]:
     }
 
 
-class Collector(Kinds, Namespaces):
+class Collector(Kinds, Namespaces, Tables):
     """Pending values under a namespace, and the writing of them."""
 
     def __init__(self, core: "Core", namespace: str) -> None:

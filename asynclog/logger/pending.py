@@ -7,9 +7,19 @@ of threads can come between them (a version with a call there lost 20–40 % und
 
 from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from asynclog.flow.reduce import Fold
+from asynclog.logger.pending_rows import NO_ROWS, PendingRows
+
+
+class _NoBlock:
+    """What a logger has before its first row: nothing fits it."""
+
+    width = -1
+
+
+NO_BLOCK: Final[Any] = _NoBlock()
 
 
 class Logged(NamedTuple):
@@ -71,7 +81,10 @@ class Taken(NamedTuple):
 
 
 class Further:
-    """The less usual part: other namespaces, folded numbers, values. Guarded by a lock; empty in most writes."""
+    """The less usual part: other namespaces, folded numbers, values, rows of tables. Guarded by a lock; empty in most
+    writes."""
+
+    rows = NO_ROWS
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -101,6 +114,13 @@ class Further:
         with self._lock:
             self._values.append(logged)
 
+    def tables(self) -> PendingRows:
+        """Where rows of tables wait; made with the first of them."""
+        with self._lock:
+            if self.rows is NO_ROWS:
+                self.rows = PendingRows()
+        return self.rows
+
     def put_back(self, taken: Taken, own: dict[str, Any], namespace: str) -> None:
         """Undo a take: what was logged since keeps its place in front."""
         with self._lock:
@@ -116,7 +136,10 @@ class Further:
                         folding.join(later)
                     if folding.lazy or folding.fold is not None:
                         self._folds[place] = folding
-            self._values[:0] = taken.values
+            self._values[:0] = [one for one in taken.values if one.kind != "table" or callable(one.value)]
+        for one in reversed(taken.values):
+            if one.kind == "table" and not callable(one.value):
+                self.tables().put_back((one.namespace, one.key), one.value)
 
     def take(self) -> "tuple[Iterator[tuple[str, dict[str, Any]]], list[Logged], dict[tuple[str, str], Folding]]":
         with self._lock:
@@ -125,7 +148,10 @@ class Further:
             values, self._values = self._values, []
         for (namespace, key), folding in folds.items():
             spaces.setdefault(namespace, {})[key] = folding.settled
+        if self.rows is not NO_ROWS:
+            values += [Logged("table", *place, given, {}) for place, given in self.rows.take()]
         return iter(spaces.items()), values, folds
 
     def __len__(self) -> int:
-        return sum(map(len, self._spaces.values())) + len(self._folds) + len(self._values)
+        rows = len(self.rows) if self.rows is not NO_ROWS else 0
+        return sum(map(len, self._spaces.values())) + len(self._folds) + len(self._values) + rows

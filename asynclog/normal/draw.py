@@ -29,9 +29,11 @@ _FONT_DIRECTORIES: Final = (
 )
 _PREFERRED: Final = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")
 _SIZE: Final = 12
+_LOOK: Final = 16  # the size at which a font is asked for its characters
 _MARGIN: Final = 2
 _GOLDEN: Final = 0.618033988749895
 _OPACITY: Final = 0.45
+_LONGEST_WORD: Final = 40
 
 
 def captioned(
@@ -55,6 +57,32 @@ def captioned(
     return np.concatenate([above, deepened(np.moveaxis(np.asarray(strip), -1, 0), len(above))], axis=1)
 
 
+def with_legend(picture: Picture, words: Sequence[tuple[tuple[int, int, int], str]]) -> Picture:
+    """(C, H, W) → (3 or 4, H + h, W or more): below the picture, which colour means what; as wide as the widest word needs."""
+    from PIL import Image, ImageDraw
+
+    font = font_for(" ".join(word for _, word in words), _SIZE)
+    step = _SIZE + 2 * _MARGIN
+    said = [(ink, word if len(word) <= _LONGEST_WORD else f"{word[: _LONGEST_WORD - 1]}…") for ink, word in words]
+    widths = [step + int(font.getlength(word)) + 4 * _MARGIN for _, word in said]
+    width = max(picture.shape[2], *widths)
+    places, left, top = [], 0, 0
+    for wide in widths:
+        if left + wide > width:
+            left, top = 0, top + step
+        places.append((left, top))
+        left += wide
+    strip = Image.new("RGB", (width, top + step + _MARGIN))
+    draw = ImageDraw.Draw(strip)
+    for (ink, word), (left, top) in zip(said, places, strict=True):
+        draw.rectangle((left + _MARGIN, top + 2 * _MARGIN, left + _SIZE - _MARGIN, top + _SIZE), fill=ink)
+        draw.text((left + step, top + _MARGIN), word, font=font, fill="white")
+    above = deepened(picture, max(3, len(picture)))
+    room = np.zeros((len(above), above.shape[1], width - above.shape[2]), np.uint8)
+    below = deepened(np.moveaxis(np.asarray(strip), -1, 0), len(above))
+    return np.concatenate([np.concatenate([above, room], axis=2), below], axis=1)
+
+
 def boxed(
     picture: Picture, boxes: NDArray[Any], labels: Sequence[str] | None = None, scores: NDArray[Any] | None = None
 ) -> Picture:
@@ -72,7 +100,9 @@ def boxed(
         draw.rectangle((x0, y0, x1, y1), outline=ink)
         said = " ".join(filter(None, [labels[at] if labels else "", "" if scores is None else f"{float(scores[at]):.2f}"]))
         if said:
-            draw.text((x0 + 2, y0 + 1), said, font=font_for(said, _SIZE), fill=ink)
+            font, place = font_for(said, _SIZE), (x0 + 2, y0 + 1)
+            draw.rectangle(draw.textbbox(place, said, font=font), fill="black")
+            draw.text(place, said, font=font, fill=ink)
     return np.ascontiguousarray(np.moveaxis(np.asarray(canvas), -1, 0))
 
 
@@ -101,14 +131,14 @@ def font_for(text: str, size: int) -> "FreeTypeFont":
     wanted = frozenset(text) - frozenset(" \n\t")
     best, most = None, -1
     for path in _fonts():
-        had = len(wanted & _characters(path, wanted))
+        had = sum(_has(path, one) for one in wanted)
         if had > most:
             best, most = path, had
         if had == len(wanted):
             break
     if best is None:
         return ImageFont.load_default(size)  # type: ignore[return-value]
-    return ImageFont.truetype(best, size)
+    return _font(best, size)
 
 
 @lru_cache(maxsize=1)
@@ -123,14 +153,25 @@ def _fonts() -> list[str]:
     return [str(path) for path in sorted(found, key=lambda path: rank.get(path.name, len(rank)))]
 
 
-@lru_cache(maxsize=4096)
-def _characters(path: str, wanted: frozenset[str]) -> frozenset[str]:
-    """Which of the wanted characters a font draws otherwise than one that no font has."""
+@lru_cache(maxsize=1 << 16)
+def _has(path: str, character: str) -> bool:
+    """Whether a font draws a character otherwise than one that no font has."""
+    absent = _absent(path)
+    return absent is not None and bytes(_font(path, _LOOK).getmask(character)) != absent
+
+
+@lru_cache(maxsize=1 << 12)
+def _absent(path: str) -> bytes | None:
+    """How a font draws what it hasn't; None for a file that is no font."""
+    try:
+        return bytes(_font(path, _LOOK).getmask("\U0010fffe"))
+    except OSError:
+        return None
+
+
+# Each keeps its file open.
+@lru_cache(maxsize=16)
+def _font(path: str, size: int) -> "FreeTypeFont":
     from PIL import ImageFont
 
-    try:
-        font = ImageFont.truetype(path, 16)
-    except OSError:
-        return frozenset()
-    absent = bytes(font.getmask("\U0010fffe"))
-    return frozenset(one for one in wanted if bytes(font.getmask(one)) != absent)
+    return ImageFont.truetype(path, size)

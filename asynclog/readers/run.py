@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns, adopted
 from asynclog.readers.directory import facts, run_directory
+from asynclog.readers.joined import JoinedTable, joined_table
 from asynclog.readers.merge import Merger, Part
 from asynclog.readers.scan import Damaged, Progress, ScannedStream, scan_run
 from asynclog.readers.series import Name, Series, matching, the_one
@@ -179,6 +180,16 @@ class Run:
         """
         name = the_one(self._sources, key, namespace, phase)
         return self._merger.series(name, self._sources[name])
+
+    def table(self, key: str, namespace: str | None = None, phase: str | None = None) -> JoinedTable:
+        """All rows of a table, of all its writes. key: the key, or "namespace/key".
+
+        Raises AmbiguousSeries, listing them, if several tables match; SeriesNotFound, with near names, if none does.
+        """
+        stored = (one for index in self._indexes for one in index.stored)
+        names = dict.fromkeys(Name(*one[1:4]) for one in stored if one.kind == "table")
+        name = the_one(names, key, namespace, phase, "table")
+        return joined_table(name, timeline(self._indexes, lambda kind, its: kind == "table" and its == name))
 
     def all_series(self, phase: str | None = None) -> Iterator[Series]:
         """Every series, one after the other."""

@@ -67,18 +67,23 @@ def matching(names: Iterable[Name], key: str, namespace: str | None, phase: str 
     return [one for one in here if one.key == key] or [one for one in here if one.path == key]
 
 
-def the_one(names: Mapping[Name, Any], key: str, namespace: str | None, phase: str | None) -> Name:
-    """The only name that matches. Raises SeriesNotFound with near names, or AmbiguousSeries with all that match."""
+def the_one(names: Mapping[Name, Any], key: str, namespace: str | None, phase: str | None, what: str = "series") -> Name:
+    """The only name that matches. what: the word for what has these names. Raises SeriesNotFound with near names, or
+    AmbiguousSeries with all that match."""
     found = matching(names, key, namespace, phase)
     if len(found) == 1:
         return found[0]
     given = {"key": key, "namespace": namespace, "phase": phase}
     asked = ", ".join(f"{label}={value!r}" for label, value in given.items() if value is not None)
     if found:
-        raise AmbiguousSeries(f"{len(found)} series match {asked}: {'; '.join(map(str, found[:20]))}")
+        raise AmbiguousSeries(f"{len(found)} {_several(what)} match {asked}: {'; '.join(map(str, found[:20]))}")
     near = _near(names, key)
-    hint = f"; near it: {'; '.join(near)}" if near else f"; the run has {len(names)} series"
-    raise SeriesNotFound(f"no series matches {asked}{hint}")
+    hint = f"; near it: {'; '.join(near)}" if near else f"; the run has {len(names)} {_several(what)}"
+    raise SeriesNotFound(f"no {what} matches {asked}{hint}")
+
+
+def _several(what: str) -> str:
+    return what if what.endswith("s") else f"{what}s"
 
 
 def _near(names: Iterable[Name], key: str) -> list[str]:

@@ -1,8 +1,8 @@
 """A run as one long table, a row a number or event, for those who think in data frames.
 
 Columns: time (UTC, ns), step, phase, namespace, key, kind, value (float64; NaN where there is no number), detail (what
-else there is to say, as JSON; of numbers only whole ones beyond 2^53 that float64 rounds, exactly). Numbers go from arrays to arrays, series by series, each in order of
-time; then come the other events.
+else there is to say, as JSON; of numbers only whole ones beyond 2^53 that float64 rounds, exactly). Numbers go from arrays
+to arrays, series by series, each in order of time; then come the other events.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple

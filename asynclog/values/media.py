@@ -19,7 +19,9 @@ def _first(*faults: Fault | None) -> Fault | None:
 def _mask_fault(name: str, mask: Array, size: tuple[int, ...]) -> Fault | None:
     if mask.shape != size:
         return Fault(f"masks of the image's {size}", f"{name!r} of shape {mask.shape}")
-    return numeric(mask, "biu")
+    found = numeric(mask, "biu")
+    hint = "astype(int) makes them so"
+    return None if found is None else Fault("masks of whole numbers or bool", f"{name!r} of {found.got}", hint)
 
 
 def _boxes_fault(boxes: Array, width: int, fields: str) -> Fault | None:
@@ -89,28 +91,47 @@ class Image(Value):
         are left out: ``overlaid`` has them. Needs Pillow to shrink or to draw."""
         shown = image.pictures(self.data, self.layout, self.most)
         if self.captions is not None:
-            from asynclog.normal.draw import captioned
-
             shown = [
-                captioned(
-                    image.fitted(one, keep_resolution=self.keep_resolution),
-                    text,
-                    max_line_length=self.max_line_length,
-                    centered=self.centered,
-                )
+                self._captioned(image.fitted(one, keep_resolution=self.keep_resolution), text)
                 for one, text in zip(shown, self.captions, strict=False)
             ]
             return shown[0] if len(shown) == 1 else image.mosaic(shown, self.sep)
         return image.canonical(shown, keep_resolution=self.keep_resolution, sep=self.sep)
 
-    def overlaid(self) -> NDArray[np.uint8]:
-        """(3, H, W) uint8 of a single image, in its own resolution, with masks and boxes drawn over it. Needs Pillow."""
-        from asynclog.normal.draw import boxed, masked
+    def overlaid(self, *, legend: bool = True) -> NDArray[np.uint8]:
+        """(3, H, W) uint8 of a single image, scaled as ``canonical`` does, with masks and boxes drawn over it, and below it, if
+        ``legend``, what the colours of its masks mean. Needs Pillow."""
+        from asynclog.normal.draw import boxed, masked, with_legend
 
         shown = image.deepened(image.pictures(self.data, self.layout, 1)[0], 3)[:3]
+        height, width = shown.shape[1:]
         for mask in self.masks.values():
             shown = masked(shown, mask)
-        return shown if self.boxes is None else boxed(shown, self.boxes, self.box_labels, self.box_scores)
+        shown = image.fitted(shown, keep_resolution=self.keep_resolution)
+        if self.boxes is not None:
+            scale = np.tile([shown.shape[2] / width, shown.shape[1] / height], 2)
+            shown = boxed(shown, self.boxes * scale, self.box_labels, self.box_scores)
+        if legend and self.legend():
+            shown = with_legend(shown, self.legend())
+        return shown if not self.captions else self._captioned(shown, self.captions[0])
+
+    def legend(self) -> list[tuple[tuple[int, int, int], str]]:
+        """(colour, word) of each number that a mask has and ``mask_labels`` names; of several masks, "mask: word"."""
+        from asynclog.normal.draw import colour
+
+        found = []
+        for name, mask in self.masks.items():
+            words = {str(number): word for number, word in self.mask_labels.get(name, {}).items()}
+            for number in map(int, np.unique(mask)):
+                word = words.get(str(number))
+                if word is not None and number != 0:
+                    found.append((colour(number), f"{name}: {word}" if len(self.masks) > 1 else word))
+        return found
+
+    def _captioned(self, picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+        from asynclog.normal.draw import captioned
+
+        return captioned(picture, text, max_line_length=self.max_line_length, centered=self.centered)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +155,7 @@ class Audio(Value):
         ones = (self.data,) if isinstance(self.data, np.ndarray) else self.data
         return _first(
             Fault("sounds", "none of them") if not ones else None,
-            *(numeric(one, "iuf") or audio.fault(one.shape, self.layout) for one in ones),
+            *(numeric(one, "iuf") or audio.fault(one.shape, self.layout, self.channel) for one in ones),
         )
 
     def canonical(self) -> NDArray[np.float32]:
@@ -158,7 +179,7 @@ class Spectrogram(Value):
     channel: int | Literal["mean"] | None = None
 
     def fault(self) -> Fault | None:
-        return numeric(self.data, "iuf") or audio.fault(self.data.shape, self.layout)
+        return numeric(self.data, "iuf") or audio.fault(self.data.shape, self.layout, self.channel)
 
     def canonical(self) -> NDArray[np.float32]:
         """log10 |STFT|: (n_fft / 2 + 1, 1 + T // hop) float32, the lowest frequency first."""

@@ -1,7 +1,8 @@
 """The Python of the README and the pages: whole programs run as they stand there, and fragments are at least Python.
 
 A block that begins with an import is a program. A page's programs run one after the other in one directory, as a reader would
-try them. Where that isn't enough a comment before the block, which no page shows, says so:
+try them. A block of text right after a program is what it prints, but for the numbers. Where that isn't enough a comment
+before the block, which no page shows, says so:
 
     <!-- python: after docs/tutorial/first-run.md -->     that page's programs run first
     <!-- python: goes on -->                              a part of the program before it
@@ -27,7 +28,8 @@ import asynclog
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")))
 BLOCK = re.compile(
-    r"(?:^<!-- python: (?P<word>[^\n]*?) -->\n+)?^(?P<indent>[ ]*)```python\n(?P<code>.*?)^(?P=indent)```$",
+    r"(?:^<!-- python: (?P<word>[^\n]*?) -->\n+)?^(?P<indent>[ ]*)```python\n(?P<code>.*?)^(?P=indent)```$"
+    r"(?:\n\n^(?P=indent)```text\n(?P<prints>.*?)^(?P=indent)```$)?",
     re.MULTILINE | re.DOTALL,
 )
 MARK = re.compile(
@@ -46,6 +48,7 @@ class Block:
     status: int = 0
     signature: bool = False
     run: bool = True
+    prints: str | None = None
 
 
 def blocks(page: str) -> Iterator[Block]:
@@ -59,6 +62,7 @@ def blocks(page: str) -> Iterator[Block]:
             assert mark is not None, f"{page}:{block.line}: {found['word']!r} is no mark"
             block.after, block.goes_on, block.status = mark["page"], mark["on"] is not None, int(mark["status"] or 0)
             block.signature, block.run = mark["signature"] is not None, mark["unrun"] is None
+        block.prints = found["prints"]
         block.run &= block.code.startswith(("import ", "from "))
         yield block
 
@@ -70,6 +74,7 @@ def programs(page: str) -> Iterator[Block]:
         if block.goes_on:
             assert current is not None, f"{page}:{block.line}: goes on from where?"
             current.code += block.code
+            current.prints = block.prints
         elif block.run:
             if current is not None:
                 yield current
@@ -90,6 +95,14 @@ def run(page: str, directory: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
         ended = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=50)
         assert ended.returncode == block.status, f"{page}:{block.line}\n{ended.stdout}\n{ended.stderr}"
+        if block.prints is not None:
+            assert alike(block.prints).fullmatch(ended.stdout), f"{page}:{block.line} prints\n{ended.stdout}"
+
+
+def alike(said: str) -> "re.Pattern[str]":
+    """What a page says that a program prints: numbers may be others, as those of times are, and "…" is any lines."""
+    words = re.escape(said).replace("…\\\n", "(?:.*\n)*")
+    return re.compile(re.sub(r"(?:\d|\\?[.,](?=\d))+", r"[\\d.,]+", words))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(programs(page))])

@@ -7,16 +7,20 @@ missing is named together with the extra that has it.
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asynclog.errors import InvalidValue
-from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Rollout, Spectrogram, Table, Tensor, Value, Video
+from asynclog.normal import plot, view
+from asynclog.readers.export.conversation import conversation
+from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Record, Rollout, Spectrogram, Table, Tensor, Value, Video
 
 Encode = Callable[[Any], bytes]
+_AS_IT_IS: Final = (".npy", ".npz", ".json", ".txt")
 
 
 def file_of(value: Any, suffix: str) -> bytes:
@@ -26,7 +30,30 @@ def file_of(value: Any, suffix: str) -> bytes:
         kind = value.kind if isinstance(value, Value) else type(value).__name__
         can = ", ".join(suffixes(value)) or "none"
         raise InvalidValue(kind=kind, expected=f"one of the files that show it: {can}", got=suffix or "no suffix")
-    return encode(value)
+    if suffix.lower() not in _AS_IT_IS:
+        checked(value)
+    with media_extra():
+        return encode(value)
+
+
+@contextmanager
+def media_extra() -> Iterator[None]:
+    """A missing library of pictures, sound or film becomes an ImportError that names the extra which brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        named = {"PIL": "Pillow", "av": "PyAV", "soundfile": "soundfile"}.get((error.name or "").partition(".")[0])
+        if named is None:
+            raise
+        raise ImportError(f"this needs {named}: pip install 'asynclog-stream[media]'") from error
+
+
+def checked(value: Any) -> None:
+    """Raises InvalidValue if this can't be shown as what it is called: a file may hold anything under a kind's name."""
+    fault = value.fault() if isinstance(value, Value) else None
+    if fault is not None:
+        assert isinstance(value, Value)
+        raise InvalidValue(kind=value.kind, expected=fault.expected, got=fault.got)
 
 
 def suffixes(value: Any) -> tuple[str, ...]:
@@ -47,32 +74,36 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def heat(data: NDArray[Any]) -> NDArray[np.uint8]:
-    """(H, W) numbers as (3, H, W): from the smallest, dark blue, over red to the largest, light yellow; NaN is black."""
-    finite = np.isfinite(data)
-    low, high = (float(data[finite].min()), float(data[finite].max())) if finite.any() else (0.0, 0.0)
-    share = np.where(finite, (data - low) / ((high - low) or 1.0), 0.0)
-    stops = np.array([[0, 0, 60], [90, 10, 120], [200, 50, 80], [250, 150, 50], [255, 250, 190]], np.float64)
-    places = np.linspace(0, 1, len(stops))
-    made = np.stack([np.interp(share, places, stops[:, channel]) for channel in range(3)])
-    return np.where(finite, made, 0).astype(np.uint8)
-
-
 def _image(value: Image) -> bytes:
     overlaid = value.boxes is not None or value.masks
     return png(value.overlaid() if overlaid else value.canonical())
 
 
 def _spectrogram(value: Spectrogram) -> bytes:
-    return png(heat(value.canonical()[::-1]))
+    return png(plot.heat(value.canonical()[::-1]))
 
 
 def _bars(value: Histogram) -> bytes:
-    """512 columns of the counts, 256 pixels high, on the root of their share: few still show beside many."""
-    counts = np.sqrt(value.counts / max(1, int(value.counts.max(initial=0))))
-    height = 256
-    lit = np.arange(height, 0, -1)[:, None] <= np.round(counts * height)
-    return png(np.stack([np.where(lit, tone, 255) for tone in (40, 90, 180)]).astype(np.uint8))
+    """The counts, and below them in words what they count and between which bounds."""
+    from asynclog.normal.draw import captioned
+
+    said = f"{value.low:.4g} … {value.high:.4g}    {value.count:,} values    {value.mean:.4g} ± {value.std:.4g}"
+    return png(captioned(plot.bars(value.counts), said))
+
+
+def _waves(value: Audio) -> bytes:
+    return png(plot.waves(value.canonical()))
+
+
+def _cloud_view(value: PointCloud) -> bytes:
+    points = value.canonical()
+    return png(view.cloud(points.xyz, view.tints(*points), value.boxes))
+
+
+def _mesh_view(value: Mesh) -> bytes:
+    mesh = value.canonical()
+    assert mesh.normals is not None
+    return png(view.surface(mesh.vertices, mesh.faces, mesh.normals, mesh.colors))
 
 
 # -- sound and film -----------------------------------------------------------------------------------------------------
@@ -213,20 +244,43 @@ def _table_csv(value: Table) -> bytes:
 
 def _rollout_json(value: Rollout) -> bytes:
     arrays = {name: array.tolist() for name, array in value.arrays().items()}
-    return json.dumps({**value.params(), **arrays}, ensure_ascii=False, indent=1, default=str).encode()
+    return _json({**value.params(), **arrays})
+
+
+def _rollout_text(value: Rollout) -> bytes:
+    """The messages, each under its role."""
+    return "\n\n".join(
+        "\n".join([f"[{one.role}]", one.text, *(f"→ {name}({words})" for name, words in one.calls)]).rstrip()
+        for one in conversation(value)
+    ).encode()
+
+
+def _record_text(value: Record) -> bytes:
+    return "\n".join(filter(None, [value.message, value.exception])).encode()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=1, default=str).encode()
+
+
+def _html(value: Any) -> bytes:
+    from asynclog.readers.export.html import page
+
+    return page(value)
 
 
 ENCODERS: Final[dict[type, dict[str, Encode]]] = {
-    Image: {".png": _image, ".npy": _raw, ".npz": _npz},
-    Audio: {".wav": _wav, ".flac": _flac, ".npy": _raw, ".npz": _npz},
-    Spectrogram: {".png": _spectrogram, ".npy": lambda value: npy(value.canonical())},
-    Video: {".mp4": _mp4, ".gif": _gif, ".npy": _raw, ".npz": _npz},
-    Histogram: {".png": _bars, ".npz": _npz},
-    PointCloud: {".ply": _cloud_ply, ".npz": _npz},
-    Mesh: {".ply": _mesh_ply, ".npz": _npz},
-    Tensor: {".npy": _raw},
-    Table: {".csv": _table_csv},
-    Rollout: {".json": _rollout_json, ".txt": lambda value: value.transcript().encode()},
-    str: {".txt": lambda value: value.encode()},
-    dict: {".json": lambda value: json.dumps(value, ensure_ascii=False, indent=1, default=str).encode()},
+    Image: {".png": _image, ".npy": _raw, ".npz": _npz, ".html": _html},
+    Audio: {".wav": _wav, ".flac": _flac, ".png": _waves, ".npy": _raw, ".npz": _npz, ".html": _html},
+    Spectrogram: {".png": _spectrogram, ".npy": lambda value: npy(value.canonical()), ".html": _html},
+    Video: {".mp4": _mp4, ".gif": _gif, ".npy": _raw, ".npz": _npz, ".html": _html},
+    Histogram: {".png": _bars, ".npz": _npz, ".html": _html},
+    PointCloud: {".ply": _cloud_ply, ".png": _cloud_view, ".npz": _npz, ".html": _html},
+    Mesh: {".ply": _mesh_ply, ".png": _mesh_view, ".npz": _npz, ".html": _html},
+    Tensor: {".npy": _raw, ".html": _html},
+    Table: {".csv": _table_csv, ".html": _html},
+    Rollout: {".json": _rollout_json, ".txt": _rollout_text, ".html": _html},
+    Record: {".json": lambda value: _json(value.params()), ".txt": _record_text, ".html": _html},
+    str: {".txt": lambda value: value.encode(), ".html": _html},
+    dict: {".json": _json, ".html": _html},
 }

@@ -137,3 +137,38 @@ def test_a_film_shows_frames_side_by_side() -> None:
 def test_words_for_numbers(told: str, expected: str) -> None:
     """As people say them."""
     assert told == expected
+
+
+def test_a_sound_is_a_wave_about_the_middle_line() -> None:
+    """Silence in the first half, full swing in the second."""
+    sound = np.concatenate([np.zeros(800), np.sin(np.arange(800.0))]).astype(np.float32)
+    text = drawn(Audio(sound, 8000), PLAIN)
+    assert text is not None
+    lines = [line[2:].ljust(64) for line in text.plain.splitlines()]
+    assert len(lines) == 6
+    assert all("█" not in line[:30] for line in lines)
+    assert all(line[40:60].strip() for line in lines)
+
+
+def test_masks_and_boxes_lie_over_the_picture_and_labels_below() -> None:
+    """A box of one pixel's breadth is still there when the picture is made small."""
+    mask = np.zeros((400, 600), np.uint8)
+    mask[:, 300:] = 1
+    value = Image(
+        np.zeros((400, 600), np.uint8),
+        boxes=np.array([[50.0, 50, 250, 350], [np.nan, 0, 1, 1]]),
+        masks={"half": mask},
+        mask_labels={"half": {1: "road"}},
+    )
+    text = drawn(value, COLOURFUL)
+    assert text is not None
+    assert text.plain.splitlines()[-1].strip() == "■ road"
+    shades = {(span.style.color.triplet or None) for span in text.spans if getattr(span.style, "color", None)}  # type: ignore[union-attr]
+    assert len(shades) >= 3, "black, the mask, the box"
+
+
+def test_a_large_film_is_drawn_without_another_library() -> None:
+    """Frames are made small here, not by Pillow."""
+    text = drawn(Video(np.full((2, 600, 600), 255, np.uint8)), COLOURFUL)
+    assert text is not None
+    assert len(text.plain.splitlines()) <= 24

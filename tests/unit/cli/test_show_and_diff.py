@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asynclog.values import Audio, Config, Image
+from asynclog.values import Audio, Config, Image, Table
 from asynclog.wire.schema import Series
 from tests.runfiles import StreamWriter, make_run
 from tests.unit.cli.conftest import Invoke
@@ -37,6 +37,23 @@ def test_a_suffix_that_cannot_be_leaves_no_file_and_names_those_that_can(asynclo
     assert shown.exit_code == 2
     assert ".png" in shown.output
     assert not (tmp_path / "recon.wav").exists()
+
+
+def test_a_page_is_titled_with_the_name_and_says_when(asynclog: Invoke, run: Path, tmp_path: Path) -> None:
+    shown = asynclog("show", run, "recon", "--save", tmp_path / "recon.html")
+    assert shown.exit_code == 0, shown.output
+    text = (tmp_path / "recon.html").read_text(encoding="utf-8")
+    assert "<h1>recon</h1><p>step 10, 2023-" in text
+    assert "data:image/png;base64," in text
+
+
+def test_cat_gives_some_rows_and_show_nested_settings(asynclog: Invoke, tmp_path: Path) -> None:
+    writer = StreamWriter(make_run(tmp_path / "run"))
+    writer.event("samples", Table.of_rows(["at"], [(at,) for at in range(30)]), step=0)
+    writer.event("config", Config({"net": {"width": 64}}), step=0)
+    writer.footer()
+    assert "… and 20 more rows" in asynclog("cat", writer.run, "samples").stdout
+    assert "    net:\n      width: 64" in asynclog("show", writer.run, "config").stdout
 
 
 def test_the_step_that_was_asked_for_is_shown_else_the_last(asynclog: Invoke, tmp_path: Path) -> None:

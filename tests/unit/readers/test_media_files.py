@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from asynclog.errors import InvalidValue
-from asynclog.readers.export.media import ENCODERS, file_of, suffixes
+from asynclog.readers.export.media import ENCODERS, file_of, media_extra, suffixes
 from asynclog.values import (
     Audio,
     Histogram,
     Image,
     Mesh,
     PointCloud,
+    Record,
     Rollout,
     Spectrogram,
     Table,
@@ -38,6 +39,7 @@ def examples() -> list[Any]:
         Tensor(RANDOM.standard_normal((2, 3))),
         Table.of_rows(["step", "said"], [(1, "a"), (2, "b")]),
         Rollout([{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}], tokens=np.arange(5), reward=1.0),
+        Record("disk full", level=40, exception="Traceback …"),
         "text",
         {"lr": 0.1},
     ]
@@ -131,4 +133,79 @@ def test_a_rollout_is_json_and_a_transcript() -> None:
 
 def test_a_file_that_a_kind_cannot_be_is_refused_with_those_it_can() -> None:
     with pytest.raises(InvalidValue, match=r"\.wav, \.flac"):
-        file_of(Audio(np.zeros(4)), ".png")
+        file_of(Audio(np.zeros(4)), ".mp4")
+
+
+@pytest.mark.parametrize(
+    ("value", "suffix"),
+    [
+        (Image(np.zeros((2, 3)), masks={"a": np.zeros((9, 9), int)}), ".png"),
+        (PointCloud(np.zeros((4, 2))), ".png"),
+        (Mesh(np.zeros((3, 3)), np.array([[0, 1, 3]])), ".ply"),
+        (Mesh(np.zeros((3, 3)), np.array([[0, 1, -1]])), ".png"),
+        (Audio(np.zeros((50, 50))), ".html"),
+    ],
+)
+def test_what_a_file_calls_by_a_kind_and_is_none_is_refused_in_words(value: Any, suffix: str) -> None:
+    with pytest.raises(InvalidValue, match="expected"):
+        file_of(value, suffix)
+
+
+def test_what_cannot_be_shown_can_still_be_had_as_it_is() -> None:
+    assert np.load(io.BytesIO(file_of(Audio(np.zeros((50, 50))), ".npy"))).shape == (50, 50)
+
+
+def test_a_library_that_is_missing_is_named_with_the_extra_that_brings_it() -> None:
+    with pytest.raises(ImportError, match=r"PyAV: pip install 'asynclog-stream\[media\]'"), media_extra():
+        raise ModuleNotFoundError("No module named 'av.codec'", name="av.codec")
+    with pytest.raises(ModuleNotFoundError, match="another"), media_extra():
+        raise ModuleNotFoundError("another", name="another")
+
+
+def opened(data: bytes) -> np.ndarray:
+    return np.asarray(pytest.importorskip("PIL.Image").open(io.BytesIO(data)))
+
+
+def test_sound_space_and_distributions_have_a_picture_as_well() -> None:
+    loud = np.concatenate([np.zeros(500), np.ones(500)]).astype(np.float32)
+    waves = opened(file_of(Audio(loud), ".png"))
+    assert waves.shape == (128, 512, 3)
+    cloud = opened(file_of(PointCloud(RANDOM.standard_normal((30, 3)), labels=np.arange(30) % 2), ".png"))
+    mesh = opened(file_of(Mesh(np.eye(3), np.array([[0, 1, 2]])), ".png"))
+    for picture in (cloud, mesh):
+        assert picture.shape == (300, 300, 3)
+        assert picture.any()
+
+
+def test_a_picture_with_masks_and_boxes_has_a_legend_below_it() -> None:
+    mask = np.zeros((40, 50), np.uint8)
+    mask[:20] = 1
+    bare = Image(np.zeros((3, 40, 50), np.uint8), masks={"ground": mask}, keep_resolution=True)
+    named = Image(bare.data, masks=bare.masks, mask_labels={"ground": {1: "road", 2: "never seen"}}, keep_resolution=True)
+    assert opened(file_of(bare, ".png")).shape[:2] == (40, 50)
+    shown = opened(file_of(named, ".png"))
+    assert shown.shape[0] > 50
+    ((ink, word),) = named.legend()
+    assert word == "road"
+    assert (shown[40:] == ink).all(axis=-1).sum() > 40
+
+
+def test_boxes_keep_their_place_when_a_small_picture_is_shown_larger() -> None:
+    boxed = Image(np.zeros((3, 25, 25), np.uint8), boxes=np.array([[5.0, 10.0, 20.0, 15.0]]))
+    shown = opened(file_of(boxed, ".png"))
+    assert shown.shape == (250, 250, 3)
+    lit = shown.max(axis=-1) > 100
+    assert (np.flatnonzero(lit.any(axis=1))[[0, -1]].tolist(), np.flatnonzero(lit.any(axis=0))[[0, -1]].tolist()) == (
+        [100, 150],
+        [50, 200],
+    )
+
+
+def test_a_legend_names_what_the_masks_hold_and_of_several_masks_which() -> None:
+    half = np.array([[True, False]])
+    one = Image(np.zeros((1, 2)), masks={"on": half}, mask_labels={"on": {1: "lit", 0: "dark"}})
+    assert [word for _, word in one.legend()] == ["lit"]
+    numbers = np.array([[2, 3]], np.uint8)
+    two = Image(np.zeros((1, 2)), masks={"on": half, "class": numbers}, mask_labels={"on": {1: "lit"}, "class": {3: "car"}})
+    assert [word for _, word in two.legend()] == ["on: lit", "class: car"]
+    assert Image(np.zeros((1, 2)), masks={"on": half}).legend() == []
