@@ -4,7 +4,10 @@
     w2         what logging does to a 1 ms heartbeat: scalars flat out, media flat out, media paced
     w4         a million scalars back as arrays
     w5         kill -9 of the training process, of its recorder, of both: what is lost
+    values     canonical forms, a histogram's counting, and what the loop pays for such values
+    rollouts   a thousand rollouts of 2,000 tokens a second: the heartbeat, and what each costs its task
     memory     a million steps: growth of both processes in the second half
+    tables     a million rows of a table, added one at a time
     keys       1,000 metrics a step; 100,000 keys in sets that recur, and in sets that never do
     footprint  bytes per scalar, plain and compressed
     import     what importing asynclog adds to its dependencies
@@ -20,7 +23,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
-from bench import footprint, importtime, keys, machine, memory, report, w1_scalars, w2_stall, w4_readback, w5_kill
+from bench import (
+    footprint,
+    importtime,
+    keys,
+    machine,
+    memory,
+    report,
+    rollouts,
+    tables,
+    values,
+    w1_scalars,
+    w2_stall,
+    w4_readback,
+    w5_kill,
+)
 from bench.figures import Figure
 from bench.plan import Plan
 
@@ -29,7 +46,10 @@ WORKLOADS: Mapping[str, ModuleType] = {
     "w2": w2_stall,
     "w4": w4_readback,
     "w5": w5_kill,
+    "values": values,
+    "rollouts": rollouts,
     "memory": memory,
+    "tables": tables,
     "keys": keys,
     "footprint": footprint,
     "import": importtime,

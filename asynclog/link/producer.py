@@ -143,9 +143,10 @@ class Producer:
         self.next_seq += 1
         self._unrung_bytes += ref.nbytes
 
-    def event(self, time_ns: int, meta: bytes, ref: Ref | None) -> None:
-        """Announce an event whose arrays, if any, lie in ``ref``, which is claimed; the claim passes to the consumers."""
-        parts = 0 if ref is None or ref.nbytes <= BLOB_PART_BYTES else -(-ref.nbytes // BLOB_PART_BYTES)
+    def event(self, time_ns: int, meta: bytes, ref: Ref | None, *, counted: bool = False) -> None:
+        """Announce an event whose arrays, if any, lie in ``ref``, which is claimed; the claim passes to the consumers. counted:
+        that they will be, so that what goes on from there fits into one frame, however large they are."""
+        parts = 0 if ref is None or ref.nbytes <= BLOB_PART_BYTES or counted else -(-ref.nbytes // BLOB_PART_BYTES)
         seq = self.next_seq + parts
         self._announce(tell.Value(seq, time_ns, meta, ref, parts), ref)
         self.next_seq = seq + 1

@@ -15,7 +15,7 @@ from asynclog.errors import NoRoom
 from asynclog.logger.pending import Logged
 from asynclog.shm.slab import Ref, Role
 from asynclog.values import Array
-from asynclog.wire.event import ArraySpec, payload_offsets
+from asynclog.wire.event import ArraySpec
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
@@ -28,14 +28,19 @@ with each copy for the GIL."""
 
 
 class Snapshot(NamedTuple):
-    """A value on its way: whom it is due for, and what of it goes where. nbytes: of its arrays in shared memory."""
+    """A value on its way: whom it is due for, and what of it goes where. offsets: of its arrays in shared memory, and last the
+    bytes of all."""
 
     logged: Logged
     due: int
     params: dict[str, Any]
     specs: list[ArraySpec]
     arrays: "list[np.ndarray[Any, Any]]"
-    nbytes: int
+    offsets: list[int]
+
+    @property
+    def nbytes(self) -> int:
+        return self.offsets[-1]
 
 
 class Copying:
@@ -69,6 +74,9 @@ class Copying:
         for snapshot, ref in zip(self.snapshots, self.refs, strict=True):
             if snapshot.nbytes > MOST_COPIED_HERE_BYTES:
                 await uncancelled(self._core.copier().submit(self._fill, snapshot, ref), lambda _: None)
+            elif ref is not None and copied + snapshot.nbytes <= PIECE_BYTES:
+                self._fill(snapshot, ref)
+                copied += snapshot.nbytes
             elif ref is not None:
                 for target, source in self._places(snapshot, ref):
                     for to, part in pieces(target, source):
@@ -131,8 +139,8 @@ class Copying:
 
     def _places(self, snapshot: Snapshot, ref: Ref) -> "Iterator[tuple[Array, Array]]":
         view = self._core.producer.pool.view(ref)
-        for spec, source, at in zip(snapshot.specs, snapshot.arrays, payload_offsets(snapshot.specs), strict=False):
-            yield np.frombuffer(view, np.dtype(spec.dtype), source.size, at).reshape(source.shape), source
+        for spec, source, at in zip(snapshot.specs, snapshot.arrays, snapshot.offsets, strict=False):
+            yield np.ndarray(source.shape, spec.dtype, view, at), source
 
 
 def pieces(target: Array, source: Array) -> "Iterator[tuple[Array, Array]]":

@@ -9,7 +9,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
@@ -23,6 +23,7 @@ from asynclog.link.messages import Finished, Flushed, Message, Ready, Trouble
 from asynclog.link.producer import Link, Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.due import DueBoard
+from asynclog.logger.held_rows import HeldRows
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
 from asynclog.logger.room import LITTLE_BYTES, Room
@@ -34,6 +35,7 @@ from asynclog.state import State
 _log = logging.getLogger("asynclog")
 _MOST_COMPLAINTS: Final = 100
 YIELD_NS: Final = 5_000_000
+HELD_NS: Final = 1_000_000
 _FLOATS: Final = {float}
 
 __all__ = ["LITTLE_BYTES", "Core"]
@@ -79,6 +81,8 @@ class Core:
         self.state = "new"
         self.offset_ns = 0
         self._last_time = 0
+        self.held_rows = HeldRows()
+        self.table_columns: dict[tuple[str, str], Sequence[str] | None] = {}
         self._complaints: list[str] = []
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
@@ -92,6 +96,8 @@ class Core:
         self.on_breath: Callable[[], None] = lambda: None
         self._breathed_ns = 0
         self._turned = True
+        self._held_ns = 0
+        self._way_is_free = True
 
     @property
     def _needs_sharing(self) -> bool:
@@ -131,6 +137,21 @@ class Core:
         self._breathed_ns = now
         self.on_breath()
         asyncio.get_running_loop().call_soon(self._note_turn)
+
+    async def make_way(self) -> None:
+        """Before a write of values: where others' have held the loop for HELD_NS without its turning, it turns first. Of tasks
+        that end at one moment, each costs little, and all of them together a stall."""
+        loop = asyncio.get_running_loop()
+        if not self._way_is_free:
+            if time.monotonic_ns() - self._held_ns < HELD_NS:
+                return
+            await asyncio.sleep(0)
+        self._way_is_free = False
+        self._held_ns = time.monotonic_ns()
+        loop.call_soon(self._free_way)
+
+    def _free_way(self) -> None:
+        self._way_is_free = True
 
     def _note_turn(self) -> None:
         self._turned = True
@@ -193,7 +214,7 @@ class Core:
 
     def is_plain(self, taken: Taken) -> bool:
         """Whether a write is of floats alone, and nothing has to be waited for."""
-        if taken.values or not taken.numbers or self.producer.held or self._complaints:
+        if taken.values or not taken.numbers or self.producer.held or self._complaints or self.held_rows.waiting:
             return False
         return all(set(map(type, keys.values())) == _FLOATS for _, keys in taken.numbers)
 

@@ -215,7 +215,8 @@ class Kinds:
         namespace: str | None = None,
     ) -> None:
         """Points (N, 3), (N, 6) with r, g, b, transposed, or (B, N, 3). colors: (N, 3), uint8 or floating point in [0, 1].
-        labels: (N,) whole numbers. boxes: (K, 9) centre, size, angles; box_labels: K. max_points: how many are drawn."""
+        labels: (N,) whole numbers. boxes: (K, 9) centre, size, angles; box_labels: K. max_points: how many are drawn. Or a
+        cloud of trimesh or open3d."""
         given = {"colors": colors, "labels": labels, "boxes": boxes, "box_labels": box_labels, "most": max_points}
         self._put("point_cloud", key, value, namespace, **given, layout=layout)
 
@@ -229,8 +230,8 @@ class Kinds:
         colors: Any = None,
         namespace: str | None = None,
     ) -> None:
-        """Vertices (V, 3) with faces (F, 3), whole numbers into them; normals (V, 3); colors (V, 3) or (V, 4). Or an object
-        that has vertices and faces, as trimesh's."""
+        """Vertices (V, 3) with faces (F, 3), whole numbers into them; normals (V, 3); colors (V, 3) or (V, 4). Or a mesh or a
+        scene of trimesh, a mesh of open3d, or what names its parts as they do."""
         self._put("mesh", key, value, namespace, faces=faces, normals=normals, colors=colors)
 
     # -- data -------------------------------------------------------------------------------------------------------
@@ -240,14 +241,10 @@ class Kinds:
         self._put("histogram", key, value, namespace)
 
     def log_tensor(self, key: str, value: Any, *, namespace: str | None = None) -> None:
-        """An array of numbers of any shape, kept as it is, bfloat16 too; or a callable that makes it."""
+        """An array of numbers of any shape, kept as it is, bfloat16 and float8 too; or a callable that makes it."""
         self._put("tensor", key, value, namespace)
 
-    def log_table(self, key: str, value: Any, *, columns: Sequence[str] | None = None, namespace: str | None = None) -> None:
-        """Rows of a table: sequences as long as columns, or mappings; one row may come alone, as a mapping; a DataFrame.
-        Each write records the rows it was given, and no others."""
-        self._put("table", key, value, namespace, columns=columns)
-
     def log_rollout(self, key: str, value: Any, *, namespace: str | None = None) -> None:
-        """One sample of reinforcement learning on language models: a ``Rollout``, or a mapping with its fields."""
+        """One sample of reinforcement learning on language models: a ``Rollout``, or a mapping with its fields. Tokens and what
+        belongs to each are arrays; lists of numbers will do, and cost the loop twice as much."""
         self._put("rollout", key, value, namespace)

@@ -14,9 +14,9 @@ def named(key: Any, namespace: str, kind: str) -> None:
         )
 
 
-def shortened(text: str) -> str:
-    """At most 60 characters of it."""
-    return text if len(text) <= 60 else text[:57] + "…"
+def shortened(text: str, most: int = 60) -> str:
+    """At most so many characters of it."""
+    return text if len(text) <= most else text[: most - 3] + "…"
 
 
 def described(value: Any) -> str:

@@ -15,17 +15,20 @@ from asynclog.errors import AsynclogError, InvalidValue
 from asynclog.logger.capture import number, unreadable, value_of
 from asynclog.logger.copying import Snapshot
 from asynclog.logger.due import Decision
-from asynclog.logger.intake import drawing, on_device
+from asynclog.logger.elsewhere import elsewhere
+from asynclog.logger.intake import on_device, to_host
 from asynclog.logger.naming import makes_number, named
 from asynclog.logger.pending import Either, Folding, Logged, Taken
+from asynclog.logger.pending_rows import Given
+from asynclog.logger.row_events import MOST_ROWS, RowEvents
 from asynclog.state import State
 from asynclog.values import Value
-from asynclog.wire.event import ArraySpec, payload_offsets, split
+from asynclog.wire.event import payload_offsets, specs_of, split
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
 
-CHEAP: Final = frozenset({"string", "config"})
+CHEAP: Final = frozenset({"string", "config", "table"})
 Steps = Generator["Awaitable[Any] | Callable[[], Any]", Any, Any]
 
 
@@ -51,7 +54,13 @@ class Resolving:
                     self._core.complain(error)
             if settled:
                 self.numbers.append((namespace, settled))
+        if self._core.held_rows.waiting:
+            self._core.held_rows.join(self._state.phase, self._taken.values)
         for logged in self._taken.values:
+            if type(logged.value) is Given:
+                # What is wrong with rows is told by themselves, each on its own.
+                yield from self._rows(logged)
+                continue
             try:
                 yield from self._value(logged)
             except InvalidValue as error:
@@ -91,13 +100,12 @@ class Resolving:
                 self._core.producer.counts.skipped += 1
                 return
             value = yield from _called(value, "scalar", namespace, key)
-        if on_device(value):
-            value = yield from _fetched(value.item, "scalar", namespace, key)
+        value = yield from _number_here(value, namespace, key)
         if either and isinstance(value, str | Value):
             logged = Logged(_kind_of(value), namespace, key, value, {})
             mask = self._mask(logged.kind, namespace)
             if self._recorded(mask, logged.kind, lazy=False):
-                self._snapshot(logged, value, mask)
+                yield from self._snapshot(logged, value, mask)
             else:
                 self._core.producer.counts.skipped += 1
         else:
@@ -110,8 +118,7 @@ class Resolving:
         for make in lazy if due else ():
             try:
                 value = yield from _called(make, "scalar", namespace, key)
-                if on_device(value):
-                    value = yield from _fetched(value.item, "scalar", namespace, key)
+                value = yield from _number_here(value, namespace, key)
                 folding.add(number(value, namespace, key))
             except InvalidValue as error:
                 self._core.complain(error)
@@ -130,35 +137,54 @@ class Resolving:
             return
         if lazy:
             value = yield from _called(value, kind, namespace, key)
-        fetch = partial(_to_host, value) if on_device(value) else drawing(value)
-        if fetch is not None:
-            value = yield from _fetched(fetch, kind, namespace, key)
-        self._snapshot(logged, value, mask)
+        yield from self._snapshot(logged, value, mask)
 
-    def _snapshot(self, logged: Logged, value: Any, mask: int) -> None:
+    def _rows(self, logged: Logged) -> Steps:
+        """Rows of a table are recorded as numbers are; where nothing is journaled and no route is due, they wait."""
+        core, mask = self._core, self._mask("table", logged.namespace)
+        if not self._recorded(mask, "table", lazy=False):
+            everyone = Decision(None, (1 << len(core.routes)) - 1, False)
+            mask = core.board.mask(everyone, "table", self._state.phase, logged.namespace, self._state.level)
+            if not self._recorded(mask, "table", lazy=False):
+                core.producer.counts.skipped += 1
+                return
+            if not core.held_rows.ending and len(logged.value.items) < MOST_ROWS:
+                core.held_rows.keep(self._state, logged)
+                return
+        yield from RowEvents(logged, lambda table: self._keep(logged, table, mask), core.complain).steps()
+
+    def _snapshot(self, logged: Logged, value: Any, mask: int) -> Steps:
         kind, namespace, key, _, params = logged
         try:
+            fetch = elsewhere(kind, value, params)
+            if fetch is not None:
+                value, params = yield fetch
             made = value_of(kind, value, params, namespace, key)
+        except InvalidValue:
+            raise
+        except Exception as error:
+            raise unreadable(error, kind, namespace, key) from error
+        self._keep(logged, made, mask)
+
+    def _keep(self, logged: Logged, made: Value, mask: int) -> None:
+        kind, namespace, key, _, _ = logged
+        try:
             plain, arrays = split(made)
-            specs = [ArraySpec(name, one.dtype.newbyteorder("<").str, one.shape) for name, one in arrays.items()]
-            nbytes = payload_offsets(specs)[-1]
-            self._core.check_size(nbytes, kind, namespace, key)
+            specs = specs_of(arrays)
+            offsets = payload_offsets(specs)
+            self._core.check_size(offsets[-1], kind, namespace, key)
         except InvalidValue:
             raise
         except Exception as error:
             raise unreadable(error, kind, namespace, key) from error
         made_of = Logged(kind, namespace, key, made, {})
-        self.snapshots.append(Snapshot(made_of, mask, plain, specs, list(arrays.values()), nbytes))
+        self.snapshots.append(Snapshot(made_of, mask, plain, specs, list(arrays.values()), offsets))
 
 
 def _kind_of(value: Any) -> str:
     if isinstance(value, str):
         return "string"
     return value.kind if isinstance(value, Value) else "scalar"
-
-
-def _to_host(tensor: Any) -> Any:
-    return tensor.detach().cpu()
 
 
 def _called(make: Callable[[], Any], kind: str, namespace: str, key: str) -> Steps:
@@ -175,12 +201,12 @@ def _called(make: Callable[[], Any], kind: str, namespace: str, key: str) -> Ste
     return outcome
 
 
-def _fetched(fetch: Callable[[], Any], kind: str, namespace: str, key: str) -> Steps:
-    """From a device or a figure's canvas, which are waited for beside the loop."""
+def _number_here(value: Any, namespace: str, key: str) -> Steps:
+    """A number that lies on a device, or is still being computed, is waited for beside the loop."""
     try:
-        return (yield fetch)
+        return (yield partial(to_host, value)) if on_device(value) else value
     except Exception as error:
-        raise unreadable(error, kind, namespace, key) from error
+        raise unreadable(error, "scalar", namespace, key) from error
 
 
 async def waiting(steps: Steps, thread: Callable[[], ThreadPoolExecutor]) -> None:

@@ -38,6 +38,8 @@ class Writing:
 
     async def run(self) -> Block | None:
         """Waits where it must: for callables, for room, for copies."""
+        if self.taken.values:
+            await self._core.make_way()
         decision = self._decide()
         resolving = Resolving(self._core, self.taken, self._state, decision)
         await waiting(resolving.steps(), self._core.copier)
@@ -123,10 +125,11 @@ class Writing:
                 # What was written before an event is told before it: the order in the journal is the order of the writes.
                 core.producer.blocks.drain()
                 for snapshot, ref in zip(copying.snapshots, copying.refs, strict=True):
-                    core.producer.event(time_ns, self._meta(snapshot), ref)
+                    counted = snapshot.logged.kind == "histogram"
+                    core.producer.event(time_ns, self._meta(snapshot), ref, counted=counted)
                 for text in complaints:
                     logged = Logged("string", "asynclog", "invalid", text, {})
-                    told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], 0)
+                    told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])
                     core.producer.event(time_ns, self._meta(told), None)
                 core.producer.counts.accepted += len(copying.snapshots) + len(complaints)
                 core.producer.ring()

@@ -29,14 +29,24 @@ def layout_of(shape: Sequence[int]) -> Layout | None:
     return "CT" if shape[0] <= shape[1] else "TC"
 
 
-def fault(shape: Sequence[int], layout: str | None) -> Fault | None:
-    """What is wrong with a shape as sound's."""
+def fault(shape: Sequence[int], layout: str | None, channel: "int | str | None" = None) -> Fault | None:
+    """What is wrong with a shape as sound's, or with the channel that is to be heard."""
     hint = None
     if len(shape) == 3:
         hint = "this looks like a batch, which log_audios takes"
     elif len(shape) == 2 and 0 not in shape:
         hint = "neither axis is short enough for channels; an image or a tensor?"
-    return layouts_fault(shape, layout, layout_of(shape), LAYOUTS, EXPECTED, hint)
+    elif len(shape) == 0:
+        hint = "one number is a scalar, which log_scalar takes"
+    told = layout_of(shape)
+    found = layouts_fault(shape, layout, told, LAYOUTS, EXPECTED, hint, range(1, MOST_CHANNELS + 1))
+    if found is not None or not isinstance(channel, int):
+        return found
+    known = told if layout is None else layout
+    count = shape[known.index("C")] if known is not None and "C" in known else 1
+    if channel < count:
+        return None
+    return Fault(f"a channel among 0 to {count - 1}", f"channel={channel}", '"mean" hears them all')
 
 
 def canonical(data: NDArray[Any], layout: str | None = None, *, channel: "int | Literal['mean'] | None" = None) -> Sound:

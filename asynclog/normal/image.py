@@ -53,12 +53,15 @@ def fault(shape: Sequence[int], layout: str | None, *, batch: bool = False) -> F
 
 
 def _hint(shape: tuple[int, ...], batch: bool) -> str | None:
-    if not batch and layout_of(shape, batch=True) is not None:
-        return "this looks like a batch, which log_images takes"
     if batch and layout_of(shape) is not None:
         return "this looks like one image, which log_image takes"
     if len(shape) == 3 and shape[1] in CHANNELS:
         return "this looks like (H, C, W): transpose(1, 0, 2) makes it (C, H, W)"
+    if len(shape) == 3 and 2 in (shape[0], shape[2]):
+        grey = "value[:1]" if shape[0] == 2 else "value[..., :1]"
+        return f"two channels are no colours: {grey} is the first as grey; log_images takes several"
+    if not batch and layout_of(shape, batch=True) is not None:
+        return "this looks like a batch, which log_images takes"
     if len(shape) == 1 and shape[0] > 1 and int(sqrt(shape[0])) ** 2 == shape[0]:
         side = int(sqrt(shape[0]))
         return f"this looks flattened: reshape({side}, {side})"

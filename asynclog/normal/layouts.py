@@ -46,7 +46,8 @@ def fault(
     if given is None:
         return None if told is not None else Fault(expected, f"shape {tuple(shape)}", hint)
     if given not in layouts:
-        return Fault(f"a layout among {', '.join(layouts)}", repr(given))
+        written = str(given).upper()
+        return Fault(f"a layout among {', '.join(layouts)}", repr(given), f"write {written!r}" if written in layouts else None)
     if misfit(shape, given, channels):
         said = f"without layout= it is taken as {told}" if told is not None else hint
         return Fault(expected, f"shape {tuple(shape)} in the layout {given!r}", said)

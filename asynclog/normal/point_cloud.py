@@ -32,12 +32,15 @@ def fault(shape: Sequence[int], layout: str | None) -> Fault | None:
     told, hint = layout_of(shape), None
     if len(shape) == 2 and shape[1] == 2:
         hint = "these look flat: np.pad(points, ((0, 0), (0, 1))) gives them a z of 0"
+    elif tuple(shape) == (3,):
+        hint = "points[None] is a cloud of this one point"
     elif len(shape) == 2 and shape[1] > 3:
         hint = "points[:, :3] are points; colors= and labels= take what else there is"
     if layout is None:
         return None if told is not None else Fault(EXPECTED, f"shape {tuple(shape)}", hint)
     if layout not in LAYOUTS:
-        return Fault(f"a layout among {', '.join(LAYOUTS)}", repr(layout))
+        written = str(layout).upper()
+        return Fault(f"a layout among {', '.join(LAYOUTS)}", repr(layout), f"write {written!r}" if written in LAYOUTS else None)
     width, axis = int(layout.strip("BN")), -1 if layout[-1] != "N" else -2
     if len(shape) != len(layout) or shape[axis] != width:
         said = None if told is None else f"without layout= it is taken as {told}"
@@ -53,6 +56,46 @@ def rows(data: NDArray[Any], layout: str | None = None) -> NDArray[Any]:
         raise InvalidValue(kind="point_cloud", expected=EXPECTED, got=f"shape {data.shape}")
     whole = data if known.endswith(("3", "6")) else np.swapaxes(data, -1, -2)
     return whole.reshape(-1, whole.shape[-1])
+
+
+def count(shape: Sequence[int], layout: str | None = None) -> int:
+    """How many points there are."""
+    known = layout_of(shape) if layout is None else layout
+    number = 1
+    for length, axis in zip(shape, known or "", strict=True):
+        number *= length if axis in "BN" else 1
+    return number
+
+
+def some_rows(data: NDArray[Any], layout: str | None, which: "NDArray[np.intp] | None") -> NDArray[Any]:
+    """``rows``, of some points alone: those that aren't wanted are not touched."""
+    known = layout_of(data.shape) if layout is None else layout
+    if which is None or known is None or len(known) != data.ndim or known not in ("B3N", "B6N"):
+        whole = rows(data, layout)
+        return whole if which is None else whole[which]
+    cloud, place = np.divmod(which, data.shape[-1])
+    return data[cloud, :, place]
+
+
+def drawn(data: NDArray[Any], layout: str | None, most: int | None) -> "tuple[NDArray[Any], NDArray[np.intp] | None]":
+    """(``rows`` of at most ``most`` points, in their order, the same ones every time; which they are, None: all). Points that
+    aren't finite are left out. Raises InvalidValue for other shapes."""
+    told = layout_of(data.shape) if layout is None else layout
+    which = chosen(count(data.shape, layout), most) if told is not None and len(told) == data.ndim else None
+    found = some_rows(data, layout, which)
+    if data.dtype.kind != "f" or _finite(found).all():
+        return found, which
+    # Only now are all of them looked at: nearly every cloud is finite.
+    whole = rows(data, layout)
+    within = np.flatnonzero(_finite(whole))
+    again = chosen(len(within), most)
+    which = within if again is None else within[again]
+    return whole[which], which
+
+
+def _finite(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    x, y, z = (np.isfinite(rows[:, axis]) for axis in range(3))
+    return np.asarray(x & y & z)
 
 
 def chosen(count: int, most: int | None) -> NDArray[np.intp] | None:

@@ -5,6 +5,7 @@ keeps its look, and what doesn't is shown whole. NaN is black; an infinity is th
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ def span(arrays: Sequence[Array]) -> Span:
     if all(one.dtype == np.bool_ for one in arrays):
         return Span(0, 1)
     whole = all(one.dtype.kind in "iub" for one in arrays)
-    bounds = [extremes(one) for one in arrays if one.size]
+    bounds = [extremes(_widened(one)) for one in arrays if one.size]
     low, high = min((one[0] for one in bounds), default=0.0), max((one[1] for one in bounds), default=0.0)
     if whole:
         return Span(0, 255) if low >= 0 and high <= 255 else Span(low, high)
@@ -42,6 +43,7 @@ def to_bytes(data: Array, within: Span | None = None) -> NDArray[np.uint8]:
     """
     if data.dtype == np.uint8:
         return data
+    data = _widened(data)
     low, high = span([data]) if within is None else within
     if data.dtype.kind in "iu" and (low, high) == (0, 255):
         return data.astype(np.uint8)
@@ -57,8 +59,21 @@ def extremes(data: Array) -> tuple[float, float]:
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
+def _widened(data: Array) -> Array:
+    """float16 as float32, looked up: most processors' numpy converts, and compares, one number of it at a time."""
+    if data.dtype != np.float16:
+        return data
+    return np.take(_halves(), data.view(np.uint16))
+
+
+@lru_cache(maxsize=1)
+def _halves() -> NDArray[np.float32]:
+    """All numbers of float16, by their bits."""
+    return np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+
+
 def _stretched(data: Array, low: float, high: float) -> NDArray[np.uint8]:
-    narrow = data.dtype in (np.float32, np.float16, np.bool_) and max(abs(low), abs(high)) < _WIDE
+    narrow = data.dtype in (np.float32, np.bool_) and max(abs(low), abs(high)) < _WIDE
     dtype: Any = np.float32 if narrow else np.float64
     scaled = data.astype(dtype)
     # The difference of two numbers may overflow where their halves don't.
@@ -66,7 +81,9 @@ def _stretched(data: Array, low: float, high: float) -> NDArray[np.uint8]:
     if half > _WIDE**2:
         scaled /= half
         low, half = low / half, 1.0
-    scaled -= dtype(low)
+    # A NaN of the signalling kind would be warned of.
+    with np.errstate(invalid="ignore"):
+        scaled -= dtype(low)
     scaled *= dtype(127.5 / half if half else 0.0)
     scaled += dtype(0.5)
     # NaN and infinities, or what lies outside of a span that was given.

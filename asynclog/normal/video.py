@@ -36,6 +36,12 @@ def fault(shape: Sequence[int], layout: str | None) -> Fault | None:
     hint = None
     if len(shape) == 4 and shape[0] in CHANNELS:
         hint = "this looks like (C, T, H, W): transpose(1, 0, 2, 3) makes it (T, C, H, W)"
+    elif len(shape) == 4 and shape[2] in CHANNELS:
+        hint = "this looks like (T, H, C, W): transpose(0, 2, 1, 3) makes it (T, C, H, W)"
+    elif len(shape) == 4 and shape[3] == 4:
+        hint = "a video has no transparency: value[..., :3] leaves it out"
+    elif len(shape) == 4 and shape[1] == 4:
+        hint = "a video has no transparency: value[:, :3] leaves it out"
     elif len(shape) == 5:
         hint = "this looks like a batch, which log_videos takes"
     elif len(shape) == 2:

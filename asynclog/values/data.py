@@ -8,26 +8,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asynclog.normal.layouts import Fault
+from asynclog.normal.narrow import BITS, widened
 from asynclog.values.value import Array, Value, numeric
 
 
 @dataclass(frozen=True, eq=False)
 class Tensor(Value):
-    """data: an array of any shape and numeric dtype, kept as it is. dtype: its name where numpy has none, such as "bfloat16";
-    data then holds its bits."""
+    """data: an array of any shape and numeric dtype, kept as it is. dtype: its name where numpy has none, "bfloat16" or one of
+    float8's; data then holds its bits, and ``canonical`` its numbers."""
 
     kind: ClassVar[str] = "tensor"
     data: Array
     dtype: str | None = None
 
     def fault(self) -> Fault | None:
-        return numeric(self.data, "biufc")
+        if self.dtype is None:
+            return numeric(self.data, "biufc")
+        bits = BITS.get(self.dtype)
+        if bits is None:
+            return Fault(f"a dtype among {', '.join(BITS)}", repr(self.dtype), "None says that numpy has it")
+        expected = f"the bits of {self.dtype} as {np.dtype(bits)}"
+        return None if self.data.dtype.newbyteorder("=") == bits else Fault(expected, f"dtype {self.data.dtype}")
 
     def canonical(self) -> Array:
-        """As numbers that numpy can compute with: bfloat16 as float32."""
-        if self.dtype == "bfloat16":
-            return (self.data.astype(np.uint32) << 16).view(np.float32)
-        return self.data
+        """As numbers that numpy can compute with: floating point that it lacks as the float32 of equal value."""
+        return self.data if self.dtype is None else widened(self.data, self.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +93,9 @@ class Config(Value):
     kind: ClassVar[str] = "config"
     config: dict[str, Any] = field(default_factory=dict)
 
-    def params(self) -> dict[str, Any]:
+    def parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Also when there is nothing in it: that, too, is said."""
-        return {"config": self.config}
+        return {"config": self.config}, {}
 
 
 @dataclass(frozen=True, eq=False)

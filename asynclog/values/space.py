@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asynclog.errors import InvalidValue
 from asynclog.normal import point_cloud
 from asynclog.normal.layouts import Fault
 from asynclog.values.value import Array, Value, as_long, numeric
@@ -40,13 +41,19 @@ class PointCloud(Value):
         found = numeric(self.points, "iuf") or point_cloud.fault(self.points.shape, self.layout)
         if found is not None:
             return found
-        count = len(point_cloud.rows(self.points, self.layout))
+        count = point_cloud.count(self.points.shape, self.layout)
         if self.colors is not None and self.colors.shape[-1:] not in ((3,), (4,)):
-            return Fault(f"colors ({count}, 3)", f"shape {self.colors.shape}")
+            hint = "colors.T has them as rows" if self.colors.shape == (3, count) else None
+            return Fault(f"colors ({count}, 3)", f"shape {self.colors.shape}", hint)
         if self.boxes is not None and (self.boxes.ndim != 2 or self.boxes.shape[1] != 9):
-            return Fault("boxes of centre, size and angles, (K, 9)", f"shape {self.boxes.shape}")
+            fewer = {6: "0, 0, 0", 7: "0, 0 before the angle about z"}.get(self.boxes.shape[-1] if self.boxes.ndim == 2 else 0)
+            hint = None if fewer is None else f"boxes without all three angles take {fewer}"
+            return Fault("boxes of centre, size and angles, (K, 9)", f"shape {self.boxes.shape}", hint)
         return (
-            (
+            (None if self.colors is None else numeric(self.colors, "biuf"))
+            or (None if self.boxes is None else numeric(self.boxes, "iuf"))
+            or (None if self.labels is None else _labels_fault(self.labels))
+            or (
                 None
                 if self.colors is None
                 else as_long("colors", self.colors.reshape(-1, self.colors.shape[-1]), count, "points")
@@ -57,18 +64,25 @@ class PointCloud(Value):
 
     def canonical(self) -> Points:
         """At most ``most`` points in their order, the same ones every time; points that aren't finite are left out."""
-        rows = point_cloud.rows(self.points, self.layout)
-        given = rows[:, 3:] if rows.shape[1] == 6 and self.colors is None else self.colors
-        colors = None if given is None else given.reshape(-1, given.shape[-1])[:, :3]
-        finite = np.isfinite(rows[:, :3]).all(axis=1) if rows.dtype.kind == "f" else np.ones(len(rows), bool)
-        where = np.flatnonzero(finite)
-        picked = point_cloud.chosen(len(where), self.most)
-        where = where if picked is None else where[picked]
+        rows, which = point_cloud.drawn(self.points, self.layout, self.most)
+        colors = None if self.colors is None else _of(self.colors.reshape(-1, self.colors.shape[-1]), which)[:, :3]
+        if colors is None and rows.shape[1] == 6:
+            colors = rows[:, 3:]
         return Points(
-            np.ascontiguousarray(rows[where, :3], np.float32),
-            None if colors is None else point_cloud.colours(colors[where]),
-            None if self.labels is None else self.labels.reshape(-1)[where],
+            np.ascontiguousarray(rows[:, :3], np.float32),
+            None if colors is None else point_cloud.colours(colors),
+            None if self.labels is None else _of(self.labels.reshape(-1), which),
         )
+
+
+def _labels_fault(labels: Array) -> Fault | None:
+    found = numeric(labels, "biu")
+    hint = "labels.astype(int) makes them so" if labels.dtype.kind == "f" else None
+    return None if found is None else Fault("labels as whole numbers", found.got, hint)
+
+
+def _of(array: Array, which: "NDArray[np.intp] | None") -> Array:
+    return array if which is None else array[which]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +105,21 @@ class Mesh(Value):
             if array is None:
                 continue
             if array.ndim != 2 or array.shape[1] not in widths:
-                return Fault(f"{name} (n, {' or '.join(map(str, widths))})", f"shape {array.shape}")
+                expected = f"{name} (n, {' or '.join(map(str, widths))})"
+                return Fault(expected, f"shape {array.shape}", _way_to_rows(name, array.shape, widths))
             wrong = numeric(array, kinds)
             if wrong is not None:
-                return wrong
+                whole = "faces.astype(int) makes them so" if name == "faces" and array.dtype.kind == "f" else None
+                return Fault(f"{name} as {wrong.expected}", wrong.got, whole)
         count = len(self.vertices)
         return as_long("normals", self.normals, count, "vertices") or as_long("colors", self.colors, count, "vertices")
 
     def canonical(self) -> "Mesh":
         """vertices float32, faces int32, normals of length one, colors uint8 (V, 3); normals are computed where there are none:
-        the mean of the faces', weighted by their area."""
+        the mean of the faces', weighted by their area. Raises InvalidValue for faces that point at no vertex."""
         vertices = np.ascontiguousarray(self.vertices, np.float32)
         faces = np.ascontiguousarray(self.faces, np.int32)
+        _check_within(self.faces, len(vertices))
         normals = self.normals
         if normals is None:
             normals = np.zeros_like(vertices)
@@ -114,3 +131,21 @@ class Mesh(Value):
         unit = (normals / np.where(lengths > 0, lengths, 1)).astype(np.float32)
         colors = None if self.colors is None else point_cloud.colours(self.colors)[:, :3]
         return Mesh(vertices, faces, unit, colors)
+
+
+def _way_to_rows(name: str, shape: tuple[int, ...], widths: tuple[int, ...]) -> str | None:
+    if len(shape) == 2 and shape[0] in widths:
+        return f"{name}.T has them as rows"
+    if name == "faces" and len(shape) == 2 and shape[1] == 4:
+        return "np.concatenate([faces[:, :3], faces[:, [0, 2, 3]]]) makes two triangles of each"
+    if name == "vertices" and len(shape) == 2 and shape[1] == 2:
+        return "these look flat: np.pad(vertices, ((0, 0), (0, 1))) gives them a z of 0"
+    return None
+
+
+def _check_within(faces: Array, count: int) -> None:
+    """Only when somebody looks: on the loop no number is looked at."""
+    low, high = (int(faces.min()), int(faces.max())) if faces.size else (0, -1)
+    if low < 0 or high >= count:
+        hint = "faces - 1, if they were counted from 1" if low == 1 and high == count else None
+        raise InvalidValue(kind="mesh", expected=f"faces within 0 to {count - 1}", got=f"{low} to {high}", hint=hint)

@@ -4,8 +4,8 @@ A value is taken apart to be recorded and put together to be read; nothing here 
 recorded; canonical forms are made by ``normal`` when somebody looks.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from asynclog.normal.layouts import Fault
 
 Array = NDArray[Any]
+_defaults: "dict[type[Value], dict[str, Any]]" = {}
+_NEVER: Final = frozenset({type(None), bool, int, float, str, list})  # hold no arrays: told without a look at what they are
 _INNER: Final = "."  # between a field's name and a key, or a place, of what it holds
 
 
@@ -25,25 +27,28 @@ class Value:
 
     def arrays(self) -> dict[str, Array]:
         """The arrays by field name, in field order; those of a mapping or tuple as "field.key" or "field.0"."""
-        return dict(self._arrays())
-
-    def _arrays(self) -> Iterator[tuple[str, Array]]:
-        for one in fields(self):
-            held = getattr(self, one.name)
-            if isinstance(held, np.ndarray):
-                yield one.name, held
-            elif _holds_arrays(held):
-                inner = held.items() if isinstance(held, Mapping) else enumerate(held)
-                yield from ((f"{one.name}{_INNER}{key}", array) for key, array in inner)
+        return self.parts()[1]
 
     def params(self) -> dict[str, Any]:
         """What is not an array, by field name, without what has its default."""
-        found = {one.name: (getattr(self, one.name), one) for one in fields(self)}
-        return {
-            name: held
-            for name, (held, one) in found.items()
-            if not isinstance(held, np.ndarray) and not _holds_arrays(held) and not _is_default(held, one)
-        }
+        return self.parts()[0]
+
+    def parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """(params, arrays), in one look at each field."""
+        params: dict[str, Any] = {}
+        arrays: dict[str, Array] = {}
+        for name, default in _defaults_of(type(self)).items():
+            held = getattr(self, name)
+            if held is default:
+                continue
+            if isinstance(held, np.ndarray):
+                arrays[name] = held
+            elif type(held) not in _NEVER and _holds_arrays(held):
+                inner = held.items() if isinstance(held, Mapping) else enumerate(held)
+                arrays.update((f"{name}{_INNER}{key}", array) for key, array in inner)
+            elif type(held) is not type(default) or held != default:
+                params[name] = held
+        return params, arrays
 
     @classmethod
     def from_parts(cls, params: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
@@ -75,7 +80,7 @@ class Value:
         assert isinstance(other, Value)
         mine, theirs = self.arrays(), other.arrays()
         return (
-            self.params() == other.params()
+            same_plain(self.params(), other.params())
             and mine.keys() == theirs.keys()
             and all(same_array(mine[name], theirs[name]) for name in mine)
         )
@@ -83,6 +88,14 @@ class Value:
     __hash__ = None  # type: ignore[assignment]
 
 
+_WORDS: Final = {
+    "biufc": "numbers",
+    "biuf": "numbers",
+    "iuf": "whole numbers or floating point",
+    "biu": "whole numbers or bool",
+    "iu": "whole numbers",
+    "f": "floating point numbers",
+}
 REAL: Final = "biuf"
 """The dtype kinds that a screen can show: bool, whole numbers, floating point."""
 
@@ -92,7 +105,7 @@ def numeric(array: Array, kinds: str = REAL) -> Fault | None:
     if array.dtype.kind in kinds:
         return None
     hint = "abs() or np.angle() make it real" if array.dtype.kind == "c" and "f" in kinds else None
-    return Fault("whole numbers" if kinds == "iu" else "numbers", f"dtype {array.dtype}", hint)
+    return Fault(_WORDS[kinds], f"dtype {array.dtype}", hint)
 
 
 def as_long(name: str, held: Any, count: int, of: str) -> Fault | None:
@@ -102,15 +115,31 @@ def as_long(name: str, held: Any, count: int, of: str) -> Fault | None:
     return Fault(f"as many {name} as {of}, {count}", f"{len(held)}")
 
 
-def _is_default(held: Any, one: "Field[Any]") -> bool:
-    default = one.default if one.default_factory is MISSING else one.default_factory()
-    return default is not MISSING and type(held) is type(default) and bool(held == default)
+def _defaults_of(kind: "type[Value]") -> dict[str, Any]:
+    """A kind's fields, each with its default; MISSING where it has none."""
+    found = _defaults.get(kind)
+    if found is None:
+        made = {one.name: one.default if one.default_factory is MISSING else one.default_factory() for one in fields(kind)}
+        found = _defaults[kind] = made
+    return found
 
 
 def _holds_arrays(held: Any) -> bool:
-    if not isinstance(held, Mapping | tuple) or not held:
+    if not held or not (type(held) is dict or isinstance(held, Mapping | tuple)):
         return False
-    return all(isinstance(one, np.ndarray) for one in (held.values() if isinstance(held, Mapping) else held))
+    inner = held if isinstance(held, tuple) else held.values()
+    return isinstance(next(iter(inner)), np.ndarray) and all(isinstance(one, np.ndarray) for one in inner)
+
+
+def same_plain(one: Any, other: Any) -> bool:
+    """Equal types and numbers, inside of lists and mappings too: NaN equals NaN, and -0.0 differs from 0.0."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same_plain(held, other[name]) for name, held in one.items())
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same_plain, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return one.hex() == other.hex()
+    return bool(one == other)
 
 
 def same_array(one: Array, other: Array) -> bool:

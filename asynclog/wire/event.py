@@ -5,6 +5,8 @@ that are too long for meta travel as an array of UTF-8 or msgpack bytes.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from math import prod
 from operator import index
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +22,8 @@ from asynclog.wire.frame import Frame
 from asynclog.wire.layout import padding
 
 INLINE_PARAMS_BYTES: Final = 16 << 10
+PARAMS_BESIDE_ARRAYS_BYTES: Final = 2 << 10
+"""Longer ones go where the arrays go: in meta a rollout's messages would be packed twice, and copied four times."""
 _PACKED: Final = "params"  # the array that holds parameters too long for meta
 _MOST_ARRAYS: Final = 4096
 _MOST_DIMENSIONS: Final = 32
@@ -34,17 +38,19 @@ class ArraySpec(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count * np.dtype(self.dtype).itemsize
+        return prod(self.shape) * _itemsize(self.dtype)
+
+
+@lru_cache(maxsize=256)
+def _itemsize(dtype: str) -> int:
+    return np.dtype(dtype).itemsize
 
 
 def split(value: Value) -> "tuple[dict[str, Any], dict[str, Array]]":
     """A value as (parameters for meta, arrays for the payload). Raises ValueError for what msgpack can't hold."""
-    params, arrays = value.params(), value.arrays()
+    params, arrays = value.parts()
     packed = msgpack.packb(params, use_bin_type=True)
-    if len(packed) > INLINE_PARAMS_BYTES:
+    if len(packed) > (PARAMS_BESIDE_ARRAYS_BYTES if arrays else INLINE_PARAMS_BYTES):
         arrays[_PACKED] = np.frombuffer(packed, np.uint8)
         params = {}
     return params, arrays
@@ -93,6 +99,16 @@ def array_specs(meta: Mapping[str, Any]) -> list[ArraySpec]:
     if any(np.dtype(one.dtype).hasobject or not np.dtype(one.dtype).itemsize for one in found):
         raise DamagedFrame("arrays of objects, or of items without bytes, are never read")
     return found
+
+
+def specs_of(arrays: "Mapping[str, Array]") -> list[ArraySpec]:
+    """What meta says of arrays: that they are little-endian, which whoever copies them makes them."""
+    return [ArraySpec(name, _little_endian(one.dtype), one.shape) for name, one in arrays.items()]
+
+
+@lru_cache(maxsize=256)
+def _little_endian(dtype: "np.dtype[Any]") -> str:
+    return dtype.newbyteorder("<").str
 
 
 def payload_offsets(arrays: Sequence[ArraySpec]) -> list[int]:

@@ -74,3 +74,10 @@ def test_each_kind_has_one_name() -> None:
     assert ("scalar", *KINDS) == EVERY_KIND
     assert Samples not in KINDS.values()
     assert Config().config == {}
+
+
+def test_parameters_are_compared_as_arrays_are() -> None:
+    """NaN equals NaN, also deep inside; -0.0 differs from 0.0."""
+    assert Config({"a": [np.nan, {"b": np.nan}]}) == Config({"a": [np.nan, {"b": np.nan}]})
+    assert Config({"a": [0.0]}) != Config({"a": [-0.0]})
+    assert Config({"a": 1}) != Config({"b": 1})

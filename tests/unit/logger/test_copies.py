@@ -137,3 +137,29 @@ def test_pieces_are_as_large_as_they_may_be() -> None:
     source = np.zeros((1000, MEBIBYTE // 100), "u1")
     for lying in (source, np.zeros((2000, MEBIBYTE // 100), "u1")[::2]):
         assert len(list(pieces(np.empty(source.shape, "u1"), lying))) <= 11
+
+
+async def test_the_loop_turns_while_many_tasks_write_at_one_moment(tmp_path: Path) -> None:
+    """Each holds the loop for a little; all of them together would for as long as all take."""
+    # A list takes long to look at, and no memory that would have to be waited for.
+    given = list(range(20_000))
+    writers = 40
+
+    async def body(log: al.MultiLogger) -> None:
+        log.log_tensor("x", given)
+        await log.write(-1)
+        heart = Heart()
+        await asyncio.sleep(0)
+        ended: list[int] = []
+
+        async def task(number: int) -> None:
+            async with log.at(number) as entry:
+                entry.log_tensor("x", given)
+            ended.append(heart.turns)
+
+        await asyncio.gather(*map(task, range(writers)))
+        await heart.stop()
+        assert len(set(ended)) > 2
+
+    run = await recorded(tmp_path / "run", body)
+    assert sorted(event.step for event in run.events()) == [-1, *range(writers)]

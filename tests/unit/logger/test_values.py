@@ -242,6 +242,23 @@ async def test_the_caller_may_overwrite_its_arrays_as_soon_as_write_returns(tmp_
 
 
 @pytest.mark.parametrize("recorder", ["thread", "process"])
+async def test_numbers_beyond_a_blob_part_are_counted_like_any_other(tmp_path: Path, recorder: str) -> None:
+    given = np.zeros(70 << 20, np.uint8)
+    given[::2] = 255
+
+    async def body(log: al.MultiLogger) -> None:
+        log.log_histogram("x", given)
+        log.log_scalar("after", 1.0)
+        await log.write(0)
+
+    run = await recorded(tmp_path / "run", body, recorder=recorder)
+    (event,) = run.events(kind="histogram")
+    assert (event.value.count, event.value.low, event.value.high, event.value.mean) == (given.size, 0, 255, 127.5)
+    assert run.damage == []
+    assert run.missing == 0
+
+
+@pytest.mark.parametrize("recorder", ["thread", "process"])
 @pytest.mark.parametrize("mebibytes", [5, 80])
 async def test_large_arrays_come_back_whole(tmp_path: Path, recorder: str, mebibytes: int) -> None:
     """Those beyond a BLOB part travel in several."""

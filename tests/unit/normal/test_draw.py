@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("PIL")
 
-from asynclog.normal.draw import boxed, captioned, colour, font_for, masked
+from asynclog.normal.draw import boxed, captioned, colour, font_for, masked, with_legend
 
 BLACK = np.zeros((1, 40, 120), np.uint8)
 
@@ -76,3 +76,24 @@ def test_neighbouring_numbers_have_colours_far_apart() -> None:
 def test_a_caption_can_be_wrapped_shorter_than_the_picture_is_wide() -> None:
     text = "one two three four"
     assert captioned(BLACK, text, max_line_length=5).shape[1] > captioned(BLACK, text).shape[1]
+
+
+def test_a_legend_stands_below_with_a_field_of_each_colour() -> None:
+    made = with_legend(BLACK, [((255, 0, 0), "road"), ((0, 0, 255), "sky")])
+    assert made.shape[0] == 3
+    below = made[:, 40:]
+    assert (below.transpose(1, 2, 0) == (255, 0, 0)).all(axis=-1).sum() > 40
+    assert (below.transpose(1, 2, 0) == (0, 0, 255)).all(axis=-1).sum() > 40
+    assert below.min(axis=0).max() > 200, "words in white"
+    assert not made[:, :40].any()
+
+
+def test_a_legend_widens_a_narrow_picture_and_wraps_to_a_wide_one() -> None:
+    narrow = np.zeros((4, 8, 8), np.uint8)
+    made = with_legend(narrow, [((9, 9, 9), "pavement")])
+    assert made.shape[0] == 4
+    assert made.shape[2] > 50
+    many = with_legend(BLACK, [((9, 9, 9), f"class {at}") for at in range(6)])
+    assert many.shape[2] == 120
+    assert many.shape[1] > with_legend(BLACK, [((9, 9, 9), "class 0")]).shape[1] + 20
+    assert with_legend(narrow, [((9, 9, 9), "w" * 500)]).shape[2] < 600

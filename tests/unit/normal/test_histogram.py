@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from asynclog.normal.histogram import _CHUNK, BINS, counted
+from asynclog.normal.histogram import _CHUNK, _MANY, BINS, counted
 from asynclog.values import Histogram
 
 RNG = np.random.default_rng(0)
@@ -27,6 +27,15 @@ ARRAYS: dict[str, NDArray[Any]] = {
     "one number": np.array(4.5),
     "all the same": np.full(100, 3.25, np.float32),
     "far from zero": 1e6 + RNG.normal(size=1000),
+    "far from zero, but for the first": np.concatenate([[0.0], 1e9 + RNG.normal(size=100_000)]),
+    "many halves": RNG.normal(size=_MANY + 5).astype(np.float16),
+    "many halves of another byte order": RNG.normal(size=_MANY + 5).astype(">f2"),
+    "many bytes": RNG.integers(0, 256, _MANY, np.uint8),
+    "many small signed": RNG.integers(-30_000, 30_000, _MANY, np.int16),
+    "much truth": RNG.random(_MANY) > 0.25,
+    "many of a kind": np.full(_MANY, 7, np.int8),
+    "whole numbers, longer than a chunk": RNG.integers(-(10**12), 10**12, 2 * _CHUNK + 3),
+    "extended floats": RNG.normal(size=5000).astype(np.longdouble),
 }
 
 
@@ -79,7 +88,25 @@ def test_what_no_bin_can_hold_is_counted_apart(dtype: Any) -> None:
     assert (got.low, got.high, got.mean) == (1, 3, 2)
 
 
-@pytest.mark.parametrize("data", [np.zeros(0), np.zeros((0, 3), np.int64), np.array([np.nan, np.inf])])
+@pytest.mark.parametrize("others", [(np.nan,), (np.inf,), (-np.inf, np.nan), (np.nan, np.inf, -np.inf)])
+@pytest.mark.parametrize("size", [50, 3 * _CHUNK + 17, 2 * _MANY])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_rest_is_counted_as_if_it_were_alone(dtype: Any, size: int, others: tuple[float, ...]) -> None:
+    clean = RNG.normal(3, 2, size).astype(dtype)
+    where = RNG.choice(size, size // 7, replace=False)
+    data = clean.copy()
+    data[where] = np.resize(others, len(where))
+    got, wanted = counted(data), counted(np.delete(clean, where))
+    assert got.counts.tolist() == wanted.counts.tolist()
+    assert (got.low, got.high, got.number) == (wanted.low, wanted.high, size)
+    assert (got.mean, got.std) == pytest.approx((wanted.mean, wanted.std), rel=1e-12)
+    counts = [np.count_nonzero(one) for one in (np.isnan(data), np.isneginf(data), np.isposinf(data))]
+    assert [got.nans, got.below, got.above] == counts
+
+
+@pytest.mark.parametrize(
+    "data", [np.zeros(0), np.zeros((0, 3), np.int64), np.array([np.nan, np.inf]), np.full(_MANY, np.nan, np.float16)]
+)
 def test_without_a_finite_number_there_are_no_moments(data: NDArray[Any]) -> None:
     got = counted(data)
     assert got.counts.tolist() == [0] * BINS
@@ -106,3 +133,15 @@ def test_every_number_is_counted_once_and_no_moment_overflows(data: NDArray[np.f
 def test_its_fields_are_a_histograms() -> None:
     value = Histogram(*counted(np.array([1.0, 2.0]), 2))
     assert (value.counts.tolist(), value.low, value.high, value.count, value.mean) == ([1, 1], 1.0, 2.0, 2, 1.5)
+
+
+@pytest.mark.parametrize("at", range(9))
+@pytest.mark.parametrize("bits", [0x7F800001, 0xFFBFFFFF, 0x7FC00000, 0xFFC12345])
+def test_a_nan_of_any_payload_hides_no_other_number(at: int, bits: int) -> None:
+    """numpy's fmin forgets what came before a signalling one."""
+    data = np.arange(1, 10, dtype=np.float32)
+    data.view(np.uint32)[at] = bits
+    got = counted(data, 4)
+    left = np.delete(np.arange(1, 10), at)
+    assert (got.low, got.high, got.nans, got.counts.sum()) == (left.min(), left.max(), 1, 8)
+    assert got.mean == pytest.approx(left.mean())

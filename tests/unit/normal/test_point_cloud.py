@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from asynclog.normal.point_cloud import chosen, colours, layout_of, rows
+from asynclog.errors import InvalidValue
+from asynclog.normal.point_cloud import chosen, colours, count, drawn, layout_of, rows
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,49 @@ def test_they_are_drawn_from_all_of_the_cloud() -> None:
     picked = chosen(100_000, 1000)
     assert picked is not None
     assert np.histogram(picked, 10, (0, 100_000))[0].min() > 60
+
+
+@pytest.mark.parametrize("layout", ["N3", "3N", "BN3", "B3N"])
+@pytest.mark.parametrize("most", [7, None])
+def test_those_that_are_drawn_are_the_same_in_every_layout(layout: str, most: int | None) -> None:
+    points = np.arange(120.0).reshape(40, 3)
+    given = points.reshape(2, 20, 3) if layout.startswith("B") else points
+    data = np.swapaxes(given, -1, -2) if layout.endswith("N") else given
+    assert count(data.shape, layout) == 40
+    found, which = drawn(data, layout, most)
+    wanted = points if most is None else points[chosen(40, most)]
+    assert found.tolist() == wanted.tolist()
+    assert found.tolist() == (points if which is None else points[which]).tolist()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_as_many_as_are_asked_for_are_drawn_of_those_that_are_finite(bad: float, axis: int) -> None:
+    points = np.arange(30_000.0).reshape(10_000, 3)
+    points[::2, axis] = bad
+    found, which = drawn(points, None, 1000)
+    assert which is not None
+    assert len(found) == 1000
+    assert np.isfinite(found).all()
+    assert (which % 2 == 1).all()
+    assert found.tolist() == points[which].tolist()
+
+
+def test_of_a_cloud_without_a_finite_point_nothing_is_drawn() -> None:
+    found, which = drawn(np.full((5, 3), np.nan), None, 1000)
+    assert found.shape == (0, 3)
+    assert which is not None
+    assert len(which) == 0
+
+
+def test_colours_that_are_not_finite_leave_a_point_where_it_is() -> None:
+    found, _ = drawn(np.array([[1.0, 2, 3, np.nan, 0, 0]]), None, 1000)
+    assert len(found) == 1
+
+
+def test_what_has_no_axis_of_coordinates_is_refused() -> None:
+    with pytest.raises(InvalidValue):
+        drawn(np.zeros((10, 2)), None, 1000)
 
 
 def test_colours_are_bytes() -> None:

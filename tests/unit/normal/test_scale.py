@@ -72,3 +72,13 @@ def test_any_number_can_be_shown(data: Any) -> None:
     finite = np.isfinite(data.astype(np.float64)).reshape(-1)
     flat, bright = data.reshape(-1)[finite], shown.reshape(-1)[finite]
     assert (np.diff(bright[np.argsort(flat, kind="stable")].astype(int)) >= 0).all()
+
+
+def test_every_half_is_shown_as_its_float32_is() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    for data in (halves, halves.reshape(256, 256).T, halves[::3], halves[np.isfinite(halves)]):
+        assert to_bytes(data).tolist() == to_bytes(data.astype(np.float32)).tolist()
+
+
+def test_halves_of_another_byte_order_are_numbers_all_the_same() -> None:
+    assert to_bytes(np.array([0.0, 0.5, 1.0], ">f2")).tolist() == [0, 128, 255]

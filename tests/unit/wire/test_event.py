@@ -13,12 +13,22 @@ from asynclog.values import (
     Histogram,
     Image,
     PointCloud,
+    Rollout,
     Tensor,
     Text,
     Value,
     Video,
 )
-from asynclog.wire.event import INLINE_PARAMS_BYTES, ArraySpec, array_specs, due_mask, payload_offsets, read_event, split
+from asynclog.wire.event import (
+    INLINE_PARAMS_BYTES,
+    PARAMS_BESIDE_ARRAYS_BYTES,
+    ArraySpec,
+    array_specs,
+    due_mask,
+    payload_offsets,
+    read_event,
+    split,
+)
 from asynclog.wire.frame import Frame, Header, decode, pack_meta
 from asynclog.wire.layout import Kind
 from tests.frames import START_NS, encoded, event
@@ -78,6 +88,15 @@ def test_parameters_too_long_for_meta_travel_in_the_payload() -> None:
     assert len(frame.meta_bytes) < 200
     assert back(frame).value == value.config
     assert split(Config({"a": 1}))[1] == {}
+
+
+def test_beside_arrays_long_parameters_travel_as_one_of_them() -> None:
+    value = Rollout([{"role": "user", "content": "x" * PARAMS_BESIDE_ARRAYS_BYTES}], tokens=np.arange(3))
+    frame = event("k", value)
+    assert len(frame.meta_bytes) < 300
+    assert back(frame).value == value
+    short = Rollout([{"role": "user", "content": "x"}], tokens=np.arange(3))
+    assert "messages" in event("k", short).meta["params"]
 
 
 def test_parameters_that_msgpack_cannot_hold_are_an_error_of_the_caller() -> None:
