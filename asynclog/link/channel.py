@@ -53,7 +53,7 @@ class Channel(Protocol):
 
     @property
     def unsent(self) -> bool:
-        """Whether something is kept here that the other end would not get if this process died now."""
+        """Whether a slab is kept here that the other end would not get if this process died now."""
         ...
 
     def receive(self, *, once: bool = False) -> "list[tuple[Message, Mapping | None]]":
@@ -70,7 +70,8 @@ class SocketChannel:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._outbox: deque[tuple[bytes, list[int]]] = deque()
+        self._outbox: deque[tuple[bytes, list[int], bool]] = deque()
+        """What is left of a message, its descriptors, whether it tells of slabs."""
         self._bells: deque[int] = deque()
         self._sending = threading.Lock()
         self._inbox = bytearray()
@@ -95,23 +96,25 @@ class SocketChannel:
         data = encode(message)
         # Duplicated: the slab may be dropped here before the socket takes it.
         fds = [] if mapping is None else [os.dup(mapping.fd)]
-        self._outbox.append((_LENGTH.pack(len(data)) + data, fds))
+        self._outbox.append((_LENGTH.pack(len(data)) + data, fds, mapping is not None))
         self.flush()
 
     def send_all(self, messages: Sequence[Message]) -> None:
         if not self._broken:
-            self._outbox.append((_packed(messages), []))
+            self._outbox.append((_packed(messages), [], False))
             self.flush()
 
     def send_slabs(self, slabs: Sequence[tuple[Slab, Mapping]]) -> None:
         for start in range(0, 0 if self._broken else len(slabs), _MOST_PASSED):
             some = slabs[start : start + _MOST_PASSED]
-            self._outbox.append((_packed([slab for slab, _ in some]), [os.dup(mapping.fd) for _, mapping in some]))
+            fds = [os.dup(mapping.fd) for _, mapping in some]
+            self._outbox.append((_packed([slab for slab, _ in some]), fds, True))
         self.flush()
 
     @property
     def unsent(self) -> bool:
-        return bool(self._outbox)
+        # A list in one go: another thread may be sending.
+        return any(of_slabs for _, _, of_slabs in list(self._outbox))
 
     def flush(self, *, patiently: bool = False) -> bool:
         # Looked at again after each turn: what came while this thread was sending was left to it.
@@ -132,10 +135,10 @@ class SocketChannel:
                 position = max(self._bells.popleft() for _ in range(len(self._bells)))
                 data = encode(Doorbell(position))
                 if not self._outbox:
-                    self._outbox.append((_LENGTH.pack(len(data)) + data, []))
+                    self._outbox.append((_LENGTH.pack(len(data)) + data, [], False))
                 else:
                     self._bells.append(position)
-            data, fds = self._outbox[0]
+            data, fds, of_slabs = self._outbox[0]
             try:
                 sent = self._send_some(data, fds)
             except BlockingIOError:
@@ -146,7 +149,7 @@ class SocketChannel:
             for fd in fds:
                 os.close(fd)
             if sent < len(data):
-                self._outbox[0] = (data[sent:], [])
+                self._outbox[0] = (data[sent:], [], of_slabs)
             else:
                 self._outbox.popleft()
         return True
@@ -161,7 +164,7 @@ class SocketChannel:
     def _give_up_sending(self) -> None:
         self._broken = True
         while self._outbox:
-            _, fds = self._outbox.popleft()
+            _, fds, _ = self._outbox.popleft()
             for fd in fds:
                 os.close(fd)
         self._bells.clear()

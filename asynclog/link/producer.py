@@ -207,7 +207,12 @@ class Producer:
 
     def _passed(self) -> bool:
         """Whether every consumer has, or will have whatever becomes of this process, the descriptors of all slabs."""
-        return not any(link.channel is not None and link.channel.unsent for link in self.links.values())
+        channels = [link.channel for link in self.links.values() if link.channel is not None]
+        for channel in channels:
+            if channel.unsent:
+                # Most likely another thread is just sending it: that is waited for, a full socket isn't.
+                channel.flush(patiently=True)
+        return not any(channel.unsent for channel in channels)
 
     def open_block(self, key: Key, schema: Layout | None, context: Context, nbytes: int = 0) -> Block:
         """A block to pack rows into. Raises NoRoom."""

@@ -218,6 +218,23 @@ def test_descriptors_wait_with_their_messages() -> None:
     assert descriptors() == before
 
 
+def test_only_slabs_that_wait_keep_memory_from_being_used() -> None:
+    """A writer may fill what the other end has or will have; a doorbell that waits says nothing about that."""
+    sender, receiver, _ = small_pair()
+    for message in BULK:
+        sender.send(message)
+    assert sender.waiting
+    assert not sender.unsent
+    mapping = create_shared(4096)
+    sender.send(Slab(1, 0, mapping.size), mapping)
+    assert sender.unsent
+    receive_all(sender, receiver, len(BULK) + 1)
+    assert not sender.unsent
+    mapping.close()
+    sender.close()
+    receiver.close()
+
+
 def test_descriptors_that_were_never_sent_are_closed() -> None:
     before = descriptors()
     here, there, _ = small_pair()
