@@ -44,9 +44,15 @@ if TYPE_CHECKING:
     from asynclog.sink import Write as Write
     from asynclog.state import State as State
     from asynclog.values import Audio as Audio
+    from asynclog.values import Config as Config
     from asynclog.values import Histogram as Histogram
     from asynclog.values import Image as Image
+    from asynclog.values import Mesh as Mesh
     from asynclog.values import PointCloud as PointCloud
+    from asynclog.values import Record as Record
+    from asynclog.values import Rollout as Rollout
+    from asynclog.values import Spectrogram as Spectrogram
+    from asynclog.values import Table as Table
     from asynclog.values import Tensor as Tensor
     from asynclog.values import Video as Video
 
@@ -77,7 +83,20 @@ _HOMES = {
     "asynclog.readers": ("Report", "Run", "Series", "follow", "read", "repair", "verify"),
     "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),
     "asynclog.state": ("State",),
-    "asynclog.values": ("Audio", "Histogram", "Image", "PointCloud", "Tensor", "Video"),
+    "asynclog.values": (
+        "Audio",
+        "Config",
+        "Histogram",
+        "Image",
+        "Mesh",
+        "PointCloud",
+        "Record",
+        "Rollout",
+        "Spectrogram",
+        "Table",
+        "Tensor",
+        "Video",
+    ),
 }
 _MODULES = ("errors", "sinks")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

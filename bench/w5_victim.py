@@ -64,6 +64,9 @@ async def log_until_told(directory: Path, shared: Board) -> None:
             await log.write(step)
             step += 1
             shared.put(COUNT, step)
+            if step == 1:
+                # A recorder that still starts, for some 0.3 s, has written nothing; that is told in the pages, not here.
+                await log.flush()
             if step % 1_000 == 1:
                 shared.put(RECORDER, log.statistics()["recorder"]["pid"] or 0)
 
