@@ -10,7 +10,10 @@ from asynclog.demo import TASKS
 
 
 def demo(
-    directory: Annotated[Path, typer.Argument(help="The run's directory.")] = Path("runs/demo"),
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="The run's directory; runs/demo, or runs/ and the name of another task.", show_default=False),
+    ] = None,
     task: Annotated[
         str, typer.Option(help=f"What is learned: {' or '.join(TASKS)}.", autocompletion=lambda: list(TASKS))
     ] = TASKS[0],
@@ -30,4 +33,5 @@ def demo(
     except ImportError as error:
         missing = str(error.name).partition(".")[0]
         raise ImportError(f"the demo needs {missing}: pip install 'asynclog-stream[demo]'") from error
-    asyncio.run(run(directory, task=task, seconds=seconds, seed=seed, quick=quick))
+    place = directory or Path("runs", "demo" if task == TASKS[0] else task)
+    asyncio.run(run(place, task=task, seconds=seconds, seed=seed, quick=quick))

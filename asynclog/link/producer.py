@@ -12,13 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from asynclog.errors import NoRoom, StaleLease
 from asynclog.link import announcement as tell
 from asynclog.link.blocks import Key, OpenBlocks
 from asynclog.link.channel import Channel
+from asynclog.link.links import Counts, Link
 from asynclog.link.messages import (
     Ack,
     Doorbell,
@@ -48,40 +48,6 @@ _log = logging.getLogger("asynclog")
 _MOST_BELLS: Final = 64  # unanswered; a socket holds some 270 messages
 RING_BYTES: Final = 2 << 20
 """Rows announced before the doorbell rings, unless linger or an event is first: a wake-up costs the sender up to 20 µs."""
-
-
-@dataclass
-class Link:
-    """One consumer, as the producer knows it."""
-
-    number: int
-    name: str
-    channel: Channel | None = None
-    acked: int = 0
-    rung: int = -1
-    bells: int = 0
-    missed: bool = False
-    pressed: bool = False
-    pid: int | None = None
-    deaths: int = 0
-    finished: bool = False
-    report: dict[str, Any] = field(default_factory=dict)
-    report_ns: int = 0
-
-    def __repr__(self) -> str:
-        return f"<Link to {self.name}: {'up' if self.channel else 'down'}, acknowledged {self.acked}, {self.deaths} deaths>"
-
-
-@dataclass
-class Counts:
-    """What the training process accepted and refused, in events."""
-
-    accepted: int = 0
-    skipped: int = 0
-    invalid: int = 0
-    cancelled: int = 0
-    discarded: int = 0
-    writes: int = 0
 
 
 class Producer:

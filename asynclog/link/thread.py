@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 
 from asynclog.link.channel import Channel, SocketChannel
-from asynclog.link.producer import Link, Producer
+from asynclog.link.links import Link
+from asynclog.link.producer import Producer
 
 
 class LinkThread(threading.Thread):

@@ -19,8 +19,9 @@ from asynclog.engine.settings import Journal
 from asynclog.errors import InvalidValue, LoggerClosed, SinkError
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
+from asynclog.link.links import Link
 from asynclog.link.messages import Finished, Flushed, Message, Ready, Trouble
-from asynclog.link.producer import Link, Producer
+from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.due import DueBoard
 from asynclog.logger.held_rows import HeldRows

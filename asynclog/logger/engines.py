@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from asynclog.engine.settings import EngineSettings
 from asynclog.errors import RecorderError
 from asynclog.flow.route import Route
+from asynclog.link.links import Link
 from asynclog.link.messages import Ack, Finished, Message, Skipped
-from asynclog.link.producer import Link
 from asynclog.logger.core import Core
 from asynclog.logger.deaths import TRIES, Death, Deaths
 from asynclog.logger.flushes import Flushes

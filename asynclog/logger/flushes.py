@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
+from asynclog.link.links import Link
 from asynclog.link.messages import Flush, Flushed, Unflush
-from asynclog.link.producer import Link
 from asynclog.logger.core import Core
 
 if TYPE_CHECKING:

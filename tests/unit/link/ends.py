@@ -10,8 +10,9 @@ import numpy as np
 from asynclog.link.announcement import Announcement
 from asynclog.link.channel import Channel, LocalChannel, SocketChannel
 from asynclog.link.consumer import Consumer
+from asynclog.link.links import Link
 from asynclog.link.messages import Message
-from asynclog.link.producer import Link, Producer
+from asynclog.link.producer import Producer
 from asynclog.shm.memory import create_anonymous, create_shared
 from asynclog.shm.slab import Ref
 from asynclog.state import State

@@ -11,8 +11,9 @@ import pytest
 from asynclog.link.announcement import Rows
 from asynclog.link.channel import SocketChannel
 from asynclog.link.consumer import Consumer
+from asynclog.link.links import Link
 from asynclog.link.messages import Ack, Message, Ready, Report, Slab
-from asynclog.link.producer import Link, Producer
+from asynclog.link.producer import Producer
 from asynclog.link.thread import LinkThread
 from tests.unit.link.ends import Ends
 
