@@ -94,8 +94,10 @@ class Engine:
             self._right_of_way.claim()
         self._beat_if_due()
         if self.stall is not None and time.monotonic() - self._stalled_at < _STALL_RETRY_S:
+            self._right_of_way.release()
             return False
         if not self._commit():
+            self._right_of_way.release()
             return False
         more = False
         if self.consumer.behind and self.end is None:
@@ -103,6 +105,7 @@ class Engine:
                 self._take(announcement)
             more = self.consumer.behind
             if not self._commit():
+                self._right_of_way.release()
                 return False
         if not more:
             self._right_of_way.release()
@@ -193,7 +196,13 @@ class Engine:
         if announcement.ref is not None and self.consumer.holds(announcement.ref):
             self.consumer.lease(announcement.ref).release()
         if self.journal is not None:
-            self.journal.gap(reason, announcement.seq, announcement.seq, 1)
+            first = announcement.seq - (announcement.parts if isinstance(announcement, told.Value) else 0)
+            self.journal.gap(reason, first, announcement.seq, self._events_of(announcement))
+
+    def _events_of(self, left_out: told.Rows | told.Value) -> int:
+        schema = self._decoder.book.schemas.get(left_out.schema) if isinstance(left_out, told.Rows) else None
+        rows = left_out.rows if isinstance(left_out, told.Rows) else 1
+        return rows * len(schema.series) if schema is not None else rows
 
     def _commit(self) -> bool:
         if self.journal is None:

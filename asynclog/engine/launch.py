@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from asynclog.engine.hands import Hands
 from asynclog.engine.settings import EngineSettings
 from asynclog.engine.travel import pickled
-from asynclog.errors import RecorderError
+from asynclog.errors import NoRoom, RecorderError
 from asynclog.link.channel import LocalChannel, SocketChannel
 from asynclog.shm.memory import create_shared
 
@@ -63,38 +63,41 @@ class RecorderProcess:
 
 def start_process(settings: EngineSettings, lock_fd: int) -> "tuple[RecorderProcess, SocketChannel]":
     """Start a recorder; it comes up while the caller goes on. Raises RecorderError."""
-    here, there = socket.socketpair()
+    try:
+        return _started(settings, lock_fd)
+    except (OSError, NoRoom) as error:
+        raise RecorderError(f"the recorder process can't be started: {error}") from error
+
+
+def _started(settings: EngineSettings, lock_fd: int) -> "tuple[RecorderProcess, SocketChannel]":
     # Looked up in its own process: the main module must be importable under its own name, as with multiprocessing's spawn.
     payload = pickle.dumps((list(sys.path), pickled(settings)))
-    boot = create_shared(len(payload))
-    boot.view[: len(payload)] = payload
-
-    writer_fd = os.pidfd_open(os.getpid()) if hasattr(os, "pidfd_open") else -1
-    hands = Hands.shared([one.name for one in settings.routes])
-    inherited = [fd for fd in (there.fileno(), boot.fd, writer_fd, lock_fd, hands.fd) if fd >= 0]
-    output = _output(settings.run.directory)
-    try:
+    with contextlib.ExitStack() as ours, contextlib.ExitStack() as unless_started:
+        here, there = socket.socketpair()
+        unless_started.callback(here.close)
+        ours.callback(there.close)
+        boot = create_shared(len(payload))
+        ours.callback(boot.close)
+        boot.view[: len(payload)] = payload
+        writer_fd = os.pidfd_open(os.getpid()) if hasattr(os, "pidfd_open") else -1
+        if writer_fd >= 0:
+            ours.callback(os.close, writer_fd)
+        hands = Hands.shared([one.name for one in settings.routes])
+        ours.callback(hands.close)
+        output = _output(settings.run.directory)
+        ours.callback(os.close, output)
+        passed = (there.fileno(), boot.fd, writer_fd, lock_fd, hands.fd)
         process = subprocess.Popen(
-            [sys.executable, "-m", "asynclog.engine", *map(str, (there.fileno(), boot.fd, writer_fd, lock_fd, hands.fd))],
-            pass_fds=inherited,
+            [sys.executable, "-m", "asynclog.engine", *map(str, passed)],
+            pass_fds=[fd for fd in passed if fd >= 0],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
         )
-    except OSError as error:
-        here.close()
-        raise RecorderError(f"the recorder process can't be started: {error}") from error
-    finally:
-        there.close()
-        boot.close()
-        hands.close()
-        if writer_fd >= 0:
-            os.close(writer_fd)
-        if isinstance(output, int) and output >= 0:
-            os.close(output)
-    return RecorderProcess(process, hands), SocketChannel(here)
+        unless_started.pop_all()
+        return RecorderProcess(process, hands), SocketChannel(here)
 
 
 def _output(directory: Path | None) -> int:

@@ -10,29 +10,31 @@ import time
 from typing import Final
 
 LONGEST_S: Final = 0.5
-"""A journal that can't catch up, because the disk is slow or full, holds the sinks no longer than this."""
+"""So long a journal that is behind has the way to itself; then the sinks go on for SINKS_S, and it has it again."""
+SINKS_S: Final = 0.05
 _LOOK_S: Final = 0.001
 
 
 class RightOfWay:
     """Of one engine, which says where it stands; its sinks' threads ask."""
 
-    def __init__(self, longest_s: float = LONGEST_S) -> None:
-        self._longest_s = longest_s
-        self._until = 0.0
+    def __init__(self, longest_s: float = LONGEST_S, sinks_s: float = SINKS_S) -> None:
+        self._longest_s, self._turn_s = longest_s, longest_s + sinks_s
+        self._since = 0.0
 
     def claim(self) -> None:
         """The journal lacks what was announced."""
-        if not self._until:
-            self._until = time.monotonic() + self._longest_s
+        if not self._since:
+            self._since = time.monotonic()
 
     def release(self) -> None:
-        """It has all of it."""
-        self._until = 0.0
+        """It has all of it, or waits for the disk, which no sink keeps from it."""
+        self._since = 0.0
 
     @property
     def claimed(self) -> bool:
-        return bool(self._until) and time.monotonic() < self._until
+        since = self._since
+        return bool(since) and (time.monotonic() - since) % self._turn_s < self._longest_s
 
     async def wait(self) -> None:
         """Before a batch, in the sink's loop."""

@@ -6,6 +6,7 @@ system call it makes.
 """
 
 import contextlib
+import logging
 import selectors
 import socket
 import threading
@@ -16,11 +17,14 @@ from asynclog.link.channel import Channel, SocketChannel
 from asynclog.link.links import Link
 from asynclog.link.producer import Producer
 
+_log = logging.getLogger("asynclog")
+
 
 class LinkThread(threading.Thread):
-    """on_death(link): called in this thread when a consumer's end of the socket is gone. linger: seconds."""
+    """on_death(link): called in this thread when a consumer's end of the socket is gone, and again per linger while it returns
+    True: it could not be dealt with yet. linger: seconds."""
 
-    def __init__(self, producer: Producer, linger: float, on_death: Callable[[Link], None]) -> None:
+    def __init__(self, producer: Producer, linger: float, on_death: Callable[[Link], bool | None]) -> None:
         super().__init__(name="asynclog-link", daemon=True)
         # Half of it for the rows to be told of, half for the recorder to write them.
         self._producer, self._linger, self._on_death = producer, linger / 2, on_death
@@ -31,6 +35,8 @@ class LinkThread(threading.Thread):
         self._selector.register(self._heard, selectors.EVENT_READ)
         self._watched: dict[int, Channel] = {}
         self._tasks: list[Callable[[], None]] = []
+        self._dead: list[Link] = []
+        self._drained = 0.0
         self._stopping = False
 
     def wake(self) -> None:
@@ -48,26 +54,33 @@ class LinkThread(threading.Thread):
         self.wake()
 
     def run(self) -> None:
-        drained = time.monotonic()
+        self._drained = time.monotonic()
         while not self._stopping:
-            self._watch()
-            left = max(0.0, drained + self._linger - time.monotonic())
-            ready = self._selector.select(left)
-            for key, events in ready:
-                if isinstance(key.data, Link):
-                    self._serve(key.data, events)
-                else:
-                    self._heard.recv(4096)
-            while self._tasks:
-                self._tasks.pop(0)()
-            now = time.monotonic()
-            if now - drained >= self._linger:
-                drained = now
-                if self._producer.blocks.dirty:
-                    self._producer.drain()
+            try:
+                self._turn()
+            except Exception:  # noqa: BLE001 - everything that is accepted hangs on this thread, so it goes on
+                _log.exception("the thread that serves the recorder met an error, and goes on")
+                time.sleep(self._linger)
         self._selector.close()
         self._heard.close()
         self._waker.close()
+
+    def _turn(self) -> None:
+        self._watch()
+        left = max(0.0, self._drained + self._linger - time.monotonic())
+        for key, events in self._selector.select(left):
+            if isinstance(key.data, Link):
+                self._serve(key.data, events)
+            else:
+                self._heard.recv(4096)
+        while self._tasks:
+            self._tasks.pop(0)()
+        now = time.monotonic()
+        if now - self._drained >= self._linger:
+            self._drained = now
+            if self._producer.blocks.dirty:
+                self._producer.drain()
+            self._dead = [link for link in self._dead if self._on_death(link)]
 
     def _serve(self, link: Link, events: int) -> None:
         channel = link.channel
@@ -83,7 +96,8 @@ class LinkThread(threading.Thread):
         self._producer.ring_missed()
         if channel.closed:
             self._forget(link.number)
-            self._on_death(link)
+            if self._on_death(link):
+                self._dead.append(link)
 
     def _watch(self) -> None:
         """Keep the selector in step with the links there are; a channel is closed under the same lock."""

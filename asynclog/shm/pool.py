@@ -132,7 +132,13 @@ class Pool:
     def _adopt(self, role: Role, size: int, mapping: memory.Mapping) -> SlabState:
         state = self.ledger.add(role, size)
         self.mappings[state.number] = mapping
-        self._on_new(state.number, role, mapping)
+        try:
+            self._on_new(state.number, role, mapping)
+        except OSError as error:
+            # No descriptor is left to pass it on with: it must not take data that nobody would find.
+            self.ledger.unclaim(state.number)
+            self._drop(state.number)
+            raise NoRoom(f"a slab can't be passed on: {error}") from error
         return state
 
     def _retire_arena(self) -> None:

@@ -237,6 +237,42 @@ asyncio.run(train())
     assert run.series("x").step.tolist() == list(range(200))
 
 
+def test_a_recorder_is_replaced_as_soon_as_there_are_descriptors_again(tmp_path: Path) -> None:
+    """It dies while the process has none left: what is logged meanwhile waits in memory, and none of it is lost."""
+    program = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+async def train():
+    async with al.MultiLogger(path) as log:
+        for step in range(100):
+            log.log_scalar("x", step * 0.5)
+            await log.write(step)
+        await log.flush()
+        pid, held = log.statistics()["recorder"]["pid"], []
+        try:
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+        while log._core.producer.links[1].channel is not None:
+            await asyncio.sleep(0.01)
+        for step in range(100, 200):
+            log.log_scalar("x", step * 0.5)
+            await log.write(step)
+        for one in held:
+            os.close(one)
+        assert await log.flush(deadline=30) == {}
+        log.log_scalar("x", 100.0)
+        await log.write(200)
+asyncio.run(train())
+"""
+    done = scripts.run(program, tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    run = al.read(tmp_path / "run")
+    assert run.status == "finished"
+    assert run.series("x").step.tolist() == list(range(201))
+
+
 def test_a_recorder_that_cant_be_started_says_so(tmp_path: Path) -> None:
     program = """
 sys.executable = "/nowhere/python"
