@@ -21,6 +21,7 @@ from asynclog.state import BARE, Context, State, as_state
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
+    from asynclog.logger.writing import Writing
     from asynclog.shm.rows import Block
 
 
@@ -183,16 +184,19 @@ class Collector(Kinds, Namespaces, Tables):
         taken = self._take(pending)
         if core.inert:
             return
+        writing: Writing | None = None
         try:
             core.check_open()
             at, owner = as_state(state), core.owner_here()
             if not core.is_plain(taken) or not self._write_plainly(taken, at, owner):
-                self._settle_block(await core.begin(taken, at, owner).run(), taken)
-        except CancelledError:
-            core.producer.counts.cancelled += len(taken)
-            raise
-        except BaseException:
-            core.producer.counts.discarded += len(taken)
+                writing = core.begin(taken, at, owner)
+                self._settle_block(await writing.run(), taken)
+        except BaseException as error:
+            left = len(taken) if writing is None else max(0, len(taken) - writing.recorded)
+            if isinstance(error, CancelledError):
+                core.producer.counts.cancelled += left
+            else:
+                core.producer.counts.discarded += left
             raise
         await core.breathe(self._block, core.now())
 

@@ -24,7 +24,6 @@ from asynclog.link.messages import Finished, Flushed, Message, Ready, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.due import DueBoard
-from asynclog.logger.held_rows import HeldRows
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
 from asynclog.logger.room import LITTLE_BYTES, Room
@@ -82,7 +81,6 @@ class Core:
         self.state = "new"
         self.offset_ns = 0
         self._last_time = 0
-        self.held_rows = HeldRows()
         self.table_columns: dict[tuple[str, str], Sequence[str] | None] = {}
         self._complaints: list[str] = []
         self.complaint_count = 0
@@ -215,7 +213,7 @@ class Core:
 
     def is_plain(self, taken: Taken) -> bool:
         """Whether a write is of floats alone, and nothing has to be waited for."""
-        if taken.values or not taken.numbers or self.producer.held or self._complaints or self.held_rows.waiting:
+        if taken.values or not taken.numbers or self.producer.held or self._complaints:
             return False
         return all(set(map(type, keys.values())) == _FLOATS for _, keys in taken.numbers)
 

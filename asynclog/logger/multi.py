@@ -134,8 +134,6 @@ class MultiLogger(Collector):
         lifecycle = self._lifecycle
         if self._core.state == "open" and self._settings_wait():
             await self.write(State(0, level="fit"))
-        for state in self._core.held_rows.end():
-            await self.write(state)
         lifecycle.begin_end(*_status_of(error))
         until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
         # Polled: the end is signalled from threads and from another process, and 2 ms more or less matter to nobody.
@@ -150,8 +148,6 @@ class MultiLogger(Collector):
         lifecycle = self._lifecycle
         if self._core.state == "open" and self._settings_wait():
             self.write_nowait(State(0, level="fit"))
-        for state in self._core.held_rows.end():
-            self.write_nowait(state)
         lifecycle.begin_end(*_status_of(error))
         lifecycle.wait_until_ended(time.monotonic() + (lifecycle.patience_s if deadline is None else deadline))
         _report(lifecycle.finish(), error)

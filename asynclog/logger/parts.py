@@ -1,10 +1,13 @@
 """Parts of a logger: a component's own, and the entries of concurrent tasks. Each has pending values of its own."""
 
+import logging
 from types import TracebackType
 from typing import Self
 
 from asynclog.logger.collect import Collector
 from asynclog.state import State, as_state
+
+_log = logging.getLogger("asynclog")
 
 
 class ChildLogger(Collector):
@@ -60,3 +63,9 @@ class Entry(Collector):
         taken = self._take(self._pending)
         self._pending = {}
         self._core.producer.counts.discarded += len(taken)
+
+    def __del__(self) -> None:
+        left = len(self._pending) + len(self._further)
+        if left:
+            self._core.producer.counts.discarded += left
+            _log.warning("%d values were logged on an entry after its end, or without one; nobody writes them", left)

@@ -17,7 +17,7 @@ Place = tuple[str, str]
 class Given(NamedTuple):
     """What was logged to one table, in order. An item is a tuple, a handle's row of the columns ``fixed``; or a dict, as given
     to ``log_table``; or a list of what else that was given, and of the columns that came along, if any did. Until then
-    ``known`` holds."""
+    ``known`` holds. A list of three holds rows of another handle, and its columns, which hold for them alone."""
 
     items: list[Item]
     fixed: Columns

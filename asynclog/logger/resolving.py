@@ -20,7 +20,7 @@ from asynclog.logger.intake import on_device, to_host
 from asynclog.logger.naming import makes_number, named
 from asynclog.logger.pending import Either, Folding, Logged, Taken
 from asynclog.logger.pending_rows import Given
-from asynclog.logger.row_events import MOST_ROWS, RowEvents
+from asynclog.logger.row_events import RowEvents
 from asynclog.state import State
 from asynclog.values import Value
 from asynclog.wire.event import payload_offsets, specs_of, split
@@ -54,8 +54,6 @@ class Resolving:
                     self._core.complain(error)
             if settled:
                 self.numbers.append((namespace, settled))
-        if self._core.held_rows.waiting:
-            self._core.held_rows.join(self._state.phase, self._taken.values)
         for logged in self._taken.values:
             if type(logged.value) is Given:
                 # What is wrong with rows is told by themselves, each on its own.
@@ -140,18 +138,12 @@ class Resolving:
         yield from self._snapshot(logged, value, mask)
 
     def _rows(self, logged: Logged) -> Steps:
-        """Rows of a table are recorded as numbers are; where nothing is journaled and no route is due, they wait."""
-        core, mask = self._core, self._mask("table", logged.namespace)
+        """Rows of a table are recorded as text is: by a journal always, without one when some route is due."""
+        mask = self._mask("table", logged.namespace)
         if not self._recorded(mask, "table", lazy=False):
-            everyone = Decision(None, (1 << len(core.routes)) - 1, False)
-            mask = core.board.mask(everyone, "table", self._state.phase, logged.namespace, self._state.level)
-            if not self._recorded(mask, "table", lazy=False):
-                core.producer.counts.skipped += 1
-                return
-            if not core.held_rows.ending and len(logged.value.items) < MOST_ROWS:
-                core.held_rows.keep(self._state, logged)
-                return
-        yield from RowEvents(logged, lambda table: self._keep(logged, table, mask), core.complain).steps()
+            self._core.producer.counts.skipped += 1
+            return
+        yield from RowEvents(logged, lambda table: self._keep(logged, table, mask), self._core.complain).steps()
 
     def _snapshot(self, logged: Logged, value: Any, mask: int) -> Steps:
         kind, namespace, key, _, params = logged

@@ -28,7 +28,7 @@ class TableHandle:
         self._add: Callable[[tuple[Any, ...]], None] = rows.items.append
         if rows.fixed != columns:
             # Another handle gave the table other columns: its rows are the plain ones, these say their own.
-            self._add = lambda cells: rows.items.append([[cells], columns])
+            self._add = lambda cells: rows.items.append([[cells], columns, None])
 
     def append(self, *cells: Any) -> None:
         """A row, for the next ``write`` of the logger that this handle came from. A wrong number of cells is bad input:

@@ -4,6 +4,9 @@ taken     numbers and values leave the pending ones; from here on they are eithe
 resolved  callables are called (and awaited) if some route is due; shapes and dtypes are checked
 copied    arrays go into shared memory, large ones by a thread while the loop runs on
 committed the row and the control records, under the lock, with no await between them: all or nothing
+
+Only values that are too many for shared memory at once are committed in portions; a write that fails in between has recorded
+those that came before, and counts the others.
 """
 
 import time
@@ -35,6 +38,8 @@ class Writing:
         self._numbers: list[tuple[str, dict[str, float | int]]] = []
         self._copying = Copying(core)
         self._time_ns = 0
+        self.recorded = 0
+        """Numbers and values that are committed."""
 
     async def run(self) -> Block | None:
         """Waits where it must: for callables, for room, for copies."""
@@ -57,22 +62,32 @@ class Writing:
         return block
 
     def run_nowait(self) -> Block | None:
-        """Never waits. Raises WouldBlock; ``taken`` then holds what is to be tried again, with callables called already."""
+        """Never waits. Raises WouldBlock; ``taken`` then holds what is to be tried again, with callables called already.
+
+        Of more than shared memory holds, the first portions may be recorded by then.
+        """
         core, copying = self._core, self._copying
         if core.producer.held:
             raise WouldBlock(f"routes {', '.join(sorted(core.producer.held))} are full")
         decision = self._decide()
         resolving = Resolving(core, self.taken, self._state, decision)
         at_once(resolving.steps())
-        self._numbers, copying.snapshots = resolving.numbers, resolving.snapshots
+        self._numbers = resolving.numbers
+        left = self._portions(resolving.snapshots)
+        block = None
         try:
-            copying.copy_nowait()
-            return self.commit(decision)
+            while left:
+                copying.snapshots = left[0]
+                copying.copy_nowait()
+                block = self.commit(decision) or block
+                left.pop(0)
         except NoRoom as error:
-            self.taken = Taken(self._numbers, [one.logged for one in copying.snapshots], self.taken.folds)
+            again = [one.logged for portion in left for one in portion]
+            self.taken = Taken(self._numbers, again, self.taken.folds if self._numbers else {})
             raise WouldBlock(f"shared memory is full: {error}") from error
         finally:
             copying.give_back()
+        return block
 
     def _decide(self) -> Decision:
         core = self._core
@@ -133,6 +148,7 @@ class Writing:
                     core.producer.event(time_ns, self._meta(told), None)
                 core.producer.counts.accepted += len(copying.snapshots) + len(complaints)
                 core.producer.ring()
+            self.recorded += sum(len(one) for _, one in self._numbers) + len(copying.snapshots)
             copying.refs, self._numbers = [], []
             core.board.spend(self._began)
             if block is not None:

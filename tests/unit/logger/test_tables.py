@@ -136,6 +136,28 @@ async def test_two_handles_may_give_a_table_different_columns(tmp_path: Path) ->
     assert tables(run) == [(0, ["a", "b"], [(1, None), (3, 2), (4, None)])]
 
 
+async def test_another_handle_s_columns_hold_for_its_rows_alone(tmp_path: Path) -> None:
+    """Whatever came between in the same write, a row is under the columns that were given for it."""
+    own = ("c", "d")
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        log.table("t", columns=("a", "b"))
+        other = log.table("t", columns=("x", "y", "z"))
+        log.log_table("t", (1, 2), columns=own)
+        other.append(3, 4, 5)
+        log.log_table("t", (6, 7), columns=own)
+        log.log_table("t", (8, 9))
+        await log.write(0)
+    (event,) = al.read(tmp_path / "run").events("table")
+    assert event.value.columns == ["c", "d", "x", "y", "z"]
+    assert event.value.canonical() == [
+        (1, 2, None, None, None),
+        (None, None, 3, 4, 5),
+        (6, 7, None, None, None),
+        (8, 9, None, None, None),
+    ]
+    assert log.statistics()["invalid"] == 0
+
+
 async def test_what_was_logged_may_be_changed_after_the_write(tmp_path: Path) -> None:
     async def body(log: al.MultiLogger) -> None:
         samples = log.table("t", columns=("nested", "array"))
@@ -332,21 +354,17 @@ async def test_rows_are_journaled_though_no_route_is_due(tmp_path: Path) -> None
     assert [event.step for event in memory.events if event.key == "t"] == [0, 3]
 
 
-async def test_without_a_journal_rows_wait_until_a_route_is_due(tmp_path: Path) -> None:
-    """Nothing else would ever have them. Those of another phase wait for their own; the last are delivered at the end."""
+async def test_without_a_journal_rows_go_to_the_routes_that_are_due_and_the_others_are_counted(tmp_path: Path) -> None:
+    """As text does: a write that succeeded keeps nothing back which a later one could lose."""
     memory = al.sinks.Memory()
     route = al.Route(memory, limit=al.RateLimit(steps=3), kinds={"table"})
     async with al.MultiLogger(None, recorder="thread", sinks=[route]) as log:
-        samples = log.table("t", columns=("phase", "at"))
+        samples = log.table("t", columns=("at",))
         for step in range(6):
-            for phase in ("train", "valid"):
-                samples.append(phase, step)
-                log.log_scalar("loss", 0.5)
-                await log.write(al.State(step, phase))  # type: ignore[arg-type]
-    found = [(event.phase, event.step, event.value.column("at")) for event in memory.events]
-    wanted = [(0, [0]), (3, [1, 2, 3]), (5, [4, 5])]
-    assert sorted(found) == sorted((phase, step, rows) for phase in ("train", "valid") for step, rows in wanted)
-    assert log.statistics()["skipped"] == log.statistics()["discarded"] == 0
+            samples.append(step)
+            await log.write(step)
+    assert [(event.step, event.value.column("at")) for event in memory.events] == [(0, [0]), (3, [3])]
+    assert log.statistics()["skipped"] == 4
 
 
 async def test_rows_that_no_route_wants_and_no_journal_keeps_are_counted(tmp_path: Path) -> None:
