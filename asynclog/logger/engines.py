@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asynclog.engine.launch import RecorderProcess
     from asynclog.engine.loop import EngineLoop
     from asynclog.engine.runner import SinkRunner
+    from asynclog.link.channel import Channel
 
 _log = logging.getLogger("asynclog")
 _AGAIN_S: Final = 2.0
@@ -40,6 +41,8 @@ class Engines:
         self._pid: int | None = None
         self._threads: list[tuple[threading.Thread, EngineLoop]] = []
         self._deaths = Deaths()
+        self._leave_out: bool | None = None
+        """Of a death that is being dealt with: whether its record is to be left out."""
         self.local_runners: list[SinkRunner] = []
         self.flushes = Flushes(core, lambda: [one for one in self.local_runners if one.reads_journal])
 
@@ -71,17 +74,26 @@ class Engines:
 
         self._process, channel = start_process(settings, self._lock_fd)
         self._pid = self._process.pid
-        with core.producer.lock:
-            core.producer.connect(self.recorder, channel)
+        self._connect(self.recorder, channel)
 
     def _start_thread(self, link: Link, settings: EngineSettings) -> "EngineLoop":
         from asynclog.engine.launch import start_thread
 
         thread, loop, channel = start_thread(settings)
         self._threads.append((thread, loop))
-        with self._core.producer.lock:
-            self._core.producer.connect(link, channel)
+        self._connect(link, channel)
         return loop
+
+    def _connect(self, link: Link, channel: "Channel") -> None:
+        """Raises RecorderError."""
+        producer = self._core.producer
+        with producer.lock:
+            try:
+                producer.connect(link, channel)
+            except OSError as error:
+                # It ends by itself: its writer's end of the socket is closed.
+                producer.disconnect(link)
+                raise RecorderError(f"the recorder can't be given its memory: {error}") from error
 
     def _journal_runner(self, route: Route) -> "SinkRunner":
         from asynclog.engine.runners import journal_runner
@@ -119,33 +131,45 @@ class Engines:
 
     # -- the recorder's death ---------------------------------------------------------------------------------------
 
-    def replace_dead(self, link: Link) -> None:
-        """In the link thread: a consumer's socket closed."""
+    def replace_dead(self, link: Link) -> bool:
+        """In the link thread: a consumer's socket closed. True if nobody could be put in its place yet."""
         core = self._core
         with core.producer.lock:
             core.producer.disconnect(link)
         if link.finished or core.state in ("closed", "forked") or link is not self.recorder:
-            return
-        leave_out = self._deaths.note(self._death_of(link))
-        in_thread = self._deaths.too_many
-        if in_thread:
-            self._deaths.keep_out_of_thread([one.name for one in core.recorder_routes])
-            _log.error("the recorder died %d times within a minute; recording goes on in a thread of this process", TRIES)
-            self._start_thread(link, self._for_successor(link, leave_out=leave_out))
-        else:
-            _log.warning("the recorder died; another one takes over, and nothing is lost")
-            try:
-                self._start_recorder(self._for_successor(link, leave_out=leave_out))
-            except RecorderError as error:
-                _log.error("%s; recording goes on in a thread of this process", error)
-                self._deaths.keep_out_of_thread([one.name for one in core.recorder_routes])
-                self._process = None
-                self._start_thread(link, self._for_successor(link, leave_out=leave_out))
-        if in_thread:
-            self._process = None
+            return False
+        first = self._leave_out is None
+        if self._leave_out is None:
+            self._leave_out = self._deaths.note(self._death_of(link))
+        if not self._replaced(link, leave_out=self._leave_out, first=first):
+            return True
+        self._leave_out = None
         if core.state == "closing":
             self.tell_skipped()
         self.flushes.ask_again(link)
+        return False
+
+    def _replaced(self, link: Link, *, leave_out: bool, first: bool) -> bool:
+        said = _log.error if first else _log.debug
+        if not self._deaths.too_many:
+            if first:
+                _log.warning("the recorder died; another one takes over, and nothing is lost")
+            try:
+                self._start_recorder(self._for_successor(link, leave_out=leave_out))
+            except RecorderError as error:
+                said("%s; recording goes on in a thread of this process", error)
+            else:
+                return True
+        else:
+            said("the recorder died %d times within a minute; recording goes on in a thread of this process", TRIES)
+        self._deaths.keep_out_of_thread([one.name for one in self._core.recorder_routes])
+        try:
+            self._start_thread(link, self._for_successor(link, leave_out=leave_out))
+        except (OSError, RecorderError) as error:
+            said("that can't be started either: %s; it is tried again, and what is logged waits in shared memory", error)
+            return False
+        self._process = None
+        return True
 
     def _death_of(self, link: Link) -> Death:
         process = self._process
@@ -190,6 +214,10 @@ class Engines:
         links = [one for one in (self.recorder, self._local) if one is not None]
         over = (one.ended.is_set() or waited > one.route.deadline for one in self.local_runners)
         return all(one.finished for one in links) and all(over)
+
+    def nobody_records(self) -> bool:
+        """Whether the recorder is gone before it had finished, and nobody came in its place."""
+        return self.recorder is not None and self.recorder.channel is None and not self.recorder.finished
 
     def unfinished(self) -> list[str]:
         """What is left, for a person."""

@@ -175,6 +175,8 @@ class Lifecycle:
         problems: list[Exception] = list(core.troubles.values())
         if stalled := self._engines.report().get("stalled"):
             problems.append(RunError(f"the end of the run could not be written: {stalled}"))
+        if self._engines.nobody_records():
+            problems.append(RunError("the end of the run could not be written: the recorder died, and none could be started"))
         if unfinished:
             _log.warning("not finished in time: %s; what the journal holds can be delivered later", ", ".join(unfinished))
         core.state = "closed"

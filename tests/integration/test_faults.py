@@ -273,6 +273,36 @@ asyncio.run(train())
     assert run.series("x").step.tolist() == list(range(201))
 
 
+def test_an_end_without_a_recorder_raises(tmp_path: Path) -> None:
+    """There are no descriptors until the end: what could not be recorded is said by more than a warning."""
+    program = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+async def train():
+    log = al.MultiLogger(path)
+    log.log_scalar("x", 0.5)
+    await log.write(0)
+    await log.flush()
+    pid, held = log.statistics()["recorder"]["pid"], []
+    try:
+        while True:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+    while log._core.producer.links[1].channel is not None:
+        await asyncio.sleep(0.01)
+    log.log_scalar("x", 1.5)
+    await log.write(1)
+    try:
+        await log.aclose(deadline=0.5)
+    except ExceptionGroup as group:
+        print(group.exceptions[0])
+asyncio.run(train())
+"""
+    done = scripts.run(program, tmp_path / "run")
+    assert "the end of the run could not be written: the recorder died" in done.stdout, done.stderr
+
+
 def test_a_recorder_that_cant_be_started_says_so(tmp_path: Path) -> None:
     program = """
 sys.executable = "/nowhere/python"
