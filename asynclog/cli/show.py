@@ -14,6 +14,7 @@ from asynclog.cli.told import body, told
 from asynclog.cli.words import clock, size
 from asynclog.errors import AsynclogError, SeriesNotFound
 from asynclog.readers import Run
+from asynclog.readers.export.bounds import note
 from asynclog.readers.export.html import page, when
 from asynclog.readers.export.media import file_of, suffixes
 from asynclog.readers.series import Name
@@ -40,7 +41,9 @@ def show(
             raise AsynclogError(f"{save} exists; --force replaces it")
         data = _file(event, save.suffix)
         save.write_bytes(data)
-        errors.print(Text(f"{size(len(data))} of {told(event.kind, event.value)} written to {save}"))
+        otherwise = note(event.value, save.suffix.lower())
+        said = f"{size(len(data))} of {told(event.kind, event.value)} written to {save}"
+        errors.print(Text(said if otherwise is None else f"{said}; {otherwise}"))
         return
     moment = f"step {event.step:,}  {clock(event.time_ns)}  "
     screen.print(Text.assemble((moment, "dim"), told(event.kind, event.value)))

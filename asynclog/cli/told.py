@@ -28,6 +28,7 @@ _ROLES: Final = {"system": "magenta", "user": "cyan", "assistant": "green", "too
 _LEVELS: Final = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 
 
+@np.errstate(all="ignore")  # infinities are data: numpy has nothing to say of them
 def told(kind: str, value: Any) -> str:
     """One line: kind, size, range, and the words that came along."""
     if kind == "scalar":
@@ -92,6 +93,7 @@ def _several(words: Any) -> str:
     return ", ".join(dict.fromkeys(map(str, words)))
 
 
+@np.errstate(all="ignore")
 def body(kind: str, value: Any, console: Console, *, full: bool = False) -> RenderableType | None:
     """What stands below that line: a picture, where the terminal can show one, or rows, messages, settings, text."""
     longest, most = (WHOLE, WHOLE) if full else (_LONGEST_TEXT, _MOST_LINES)

@@ -72,7 +72,8 @@ class Tables:
 
     def log_table(self, key: str, value: Any, *, columns: Columns = None, namespace: str | None = None) -> None:
         """A row of a table, or several: a row is a sequence as long as columns, or a mapping of columns to cells; several are
-        a sequence of either, an array (rows, columns), or a DataFrame; or a callable that makes one of these.
+        a sequence of either, an array (rows, columns) of any library, a DataFrame, or a Table of Arrow; or a callable
+        that makes one of these.
 
         A cell is a number, a str, None, or a list or mapping of such. columns= holds for later rows of this table, too;
         mappings add the columns they have, and what a row lacks is None. All that is logged to a table before a write becomes

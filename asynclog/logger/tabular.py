@@ -6,6 +6,7 @@ rows differ each is looked at by itself.
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, time, timedelta
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from asynclog.errors import InvalidValue
-from asynclog.logger.intake import array, is_torch, on_device, to_host
+from asynclog.logger.arrayed import Waiting, as_row, is_array, is_nested_array, opened, plain
+from asynclog.logger.intake import is_torch, on_device, to_host
 from asynclog.logger.naming import described
 from asynclog.logger.pending_rows import Columns, Given
 from asynclog.logger.settings import plain_settings
@@ -22,7 +24,7 @@ from asynclog.values import Table, Value
 from asynclog.values.table import PLAIN
 
 Row = Sequence[Any]
-_NESTED: Final = (list, tuple, Mapping, np.ndarray)
+_NESTED: Final = (list, tuple, Mapping, Waiting)
 
 
 class Elsewhere(Exception):
@@ -60,6 +62,10 @@ def joined(given: Given) -> Joined:
 
 def table_of(columns: Sequence[str], rows: Sequence[Row], *, here: bool = False) -> Table:
     """Rows, each as long as columns, as a table. here: raise Elsewhere rather than wait for a device. Raises InvalidValue."""
+    if Waiting in set(map(type, rows)):
+        if here:
+            raise Elsewhere
+        rows = [row.cells() if type(row) is Waiting else row for row in rows]
     return Table.of_columns(columns, zip(*rows, strict=True), lambda cells: [_cell(one, here, outer=True) for one in cells])
 
 
@@ -74,7 +80,7 @@ def _parts(given: Given, faults: list[InvalidValue]) -> Iterator[Part]:
     if kinds == {dict}:
         yield from _loose(given.items, known, faults)
         return
-    if kinds == {list} and set(map(len, given.items[1:])) <= {1}:
+    if kinds == {list} and len(given.items[0]) < 3 and set(map(len, given.items[1:])) <= {1}:
         known = given.items[0][1] if len(given.items[0]) > 1 else known
         yield from _loose([item[0] for item in given.items], known, faults)
         return
@@ -89,6 +95,11 @@ def _parts(given: Given, faults: list[InvalidValue]) -> Iterator[Part]:
         if fixed:
             yield Part(tuple(given.fixed or ()), fixed)
             fixed = []
+        if type(item) is list and len(item) > 2:
+            yield from _loose(loose, known, faults)
+            loose = []
+            yield from _loose([item[0]], item[1], faults)
+            continue
         if type(item) is list and len(item) > 1 and item[1] is not known and item[1] != known:
             yield from _loose(loose, known, faults)
             loose = []
@@ -117,6 +128,10 @@ def _loose(values: list[Any], columns: Columns, faults: list[InvalidValue]) -> I
             yield from _one(value, names, faults)
         except InvalidValue as error:
             faults.append(error)
+        except Exception as error:  # noqa: BLE001 - told with the others
+            # A frame's or an iterable's own: a date that Python has no day for, a generator that fails.
+            got = f"{type(error).__name__}: {error}"
+            faults.append(InvalidValue(kind="table", expected="a value that can be read", got=got))
 
 
 def _alike(values: list[Any], names: tuple[str, ...]) -> Part | None:
@@ -140,11 +155,14 @@ def _alike(values: list[Any], names: tuple[str, ...]) -> Part | None:
 
 def _one(value: Any, names: tuple[str, ...], faults: list[InvalidValue]) -> Iterator[Part]:
     """What one call gave. Raises InvalidValue."""
-    frame = sys.modules.get("pandas")
     if isinstance(value, Table):
         yield Part(tuple(value.columns), value.canonical())
-    elif frame is not None and isinstance(value, frame.DataFrame):
-        yield Part(checked_columns(list(map(str, value.columns))), value.values.tolist())
+    elif _is_of(value, "pandas", "DataFrame"):
+        named = checked_columns(list(map(str, value.columns)))
+        yield Part(named, list(zip(*(_series(column) for _, column in value.items()), strict=True)))
+    elif _is_of(value, "pyarrow", "Table") or _is_of(value, "pyarrow", "RecordBatch"):
+        named = checked_columns(value.schema.names)
+        yield Part(named, list(zip(*(column.to_pylist() for column in value.columns), strict=True)))
     elif isinstance(value, Mapping):
         yield _mapped([value], names)
     else:
@@ -160,19 +178,34 @@ def _one(value: Any, names: tuple[str, ...], faults: list[InvalidValue]) -> Iter
             yield Part(names, good)
 
 
-def _several(value: Any, names: tuple[str, ...]) -> list[Any]:
-    """A call's rows: what has nothing but sequences or mappings in it is several; what has as many cells as columns is one."""
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise InvalidValue(kind="table", expected=f"rows of {', '.join(names)}" if names else "rows", got=described(value))
-    cells = list(value)
-    nested = [isinstance(one, _NESTED) for one in cells]
-    if all(nested) or (any(nested) and len(cells) != len(names)):
+def _is_of(value: Any, library: str, name: str) -> bool:
+    """Whether this is of a library's class, without importing it. Empty while another thread is still importing it."""
+    return isinstance(value, getattr(sys.modules.get(library), name, ()))
+
+
+def _series(column: Any) -> list[Any]:
+    """A column of pandas as it is typed itself, None where a cell is missing. Of numpy's floats NaN is a number like others."""
+    cells: list[Any] = column.tolist()
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
         return cells
-    return [value if isinstance(value, list | tuple) else cells]
+    return [None if missing else cell for cell, missing in zip(cells, column.isna().tolist(), strict=True)]
+
+
+def _several(value: Any, names: tuple[str, ...]) -> Sequence[Any]:
+    """A call's rows: what has nothing but sequences or mappings in it is several; what has as many cells as columns is one."""
+    if is_array(value):
+        value = opened(value)
+    if not isinstance(value, str | bytes) and isinstance(value, Iterable):
+        cells = list(value)
+        nested = [isinstance(one, _NESTED) or is_nested_array(one) for one in cells]
+        if all(nested) or (any(nested) and len(cells) != len(names)):
+            return [one if isinstance(one, _NESTED) else as_row(one) for one in cells]
+        return [value if isinstance(value, list | tuple) else cells]
+    raise InvalidValue(kind="table", expected=f"rows of {', '.join(names)}" if names else "rows", got=described(value))
 
 
 def _fits(row: Any, width: int) -> bool:
-    return isinstance(row, list | tuple | np.ndarray) and (type(row) is not np.ndarray or row.ndim > 0) and len(row) == width
+    return isinstance(row, list | tuple | Waiting) and len(row) == width
 
 
 def _mapped(rows: Sequence[Mapping[Any, Any]], names: tuple[str, ...]) -> Part:
@@ -189,7 +222,7 @@ def _widened(part: Part, columns: tuple[str, ...]) -> Iterator[Row]:
     place = {name: at for at, name in enumerate(part.columns)}
     places = [place.get(name, -1) for name in columns]
     for row in part.rows:
-        yield tuple(row[at] if at >= 0 else None for at in places)
+        yield row.under(places) if type(row) is Waiting else tuple(row[at] if at >= 0 else None for at in places)
 
 
 # -- cells --------------------------------------------------------------------------------------------------------------
@@ -213,6 +246,16 @@ def _cell(value: Any, here: bool, *, outer: bool = False) -> Any:
             if here:
                 raise Elsewhere
             value = to_host(value)
-        held = array(value)
-        return held.tolist() if held.dtype.kind in "biuf" else plain_settings(held.tolist())
-    return plain_settings(value)
+        found, numbers = plain(value)
+        return found if numbers else _cell(found, here)
+    if isinstance(value, date | time):
+        # NaT of pandas says that it is a date, too.
+        return None if _is_missing(value) else value.isoformat()
+    if isinstance(value, timedelta):
+        return None if _is_missing(value) else str(value)
+    return None if _is_missing(value) else plain_settings(value)
+
+
+def _is_missing(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and (value is getattr(pandas, "NA", pandas) or value is getattr(pandas, "NaT", pandas))

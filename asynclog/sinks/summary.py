@@ -1,12 +1,25 @@
 """A value that a text file or a terminal can't show, in words: what it is, how large, between which bounds."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from asynclog.values import Array, Audio, Histogram, Image, Mesh, PointCloud, Record, Rollout, Spectrogram, Table, Value, Video
+from asynclog.values import (
+    Array,
+    Audio,
+    Histogram,
+    Image,
+    Mesh,
+    PointCloud,
+    Record,
+    Rollout,
+    Spectrogram,
+    Table,
+    Tensor,
+    Value,
+    Video,
+)
 
 _ORDERED = "biuf"  # dtype kinds that have a smallest and a largest item; others (complex, bytes) are given without
 
@@ -15,10 +28,13 @@ def described(kind: str, value: Any) -> dict[str, Any]:
     """A media value without its samples: kind, then shape, dtype, min and max of each array, then its parameters.
 
     The array that a value consists of describes the value itself; any other has an entry of its own. min and max leave
-    NaN out, and are absent where there is nothing else.
+    NaN out, and are absent where there is nothing else. Of floating point that numpy lacks they are of its numbers.
     """
     params, arrays = _parts(value)
     found: dict[str, Any] = {"kind": kind}
+    if isinstance(value, Tensor) and value.dtype is not None:
+        about = _array(value.canonical()) if value.fault() is None else {"shape": list(value.data.shape)}
+        return found | about | dict(params)
     if isinstance(value, Table):
         return found | {"columns": value.columns, "rows": value.canonical()}
     for name, array in arrays.items():
@@ -59,12 +75,14 @@ def in_brief(kind: str, value: Any) -> str:
             return value.message
         case Histogram():
             return f"histogram of {value.count}: {value.mean:.4g} ± {value.std:.4g} in [{value.low:.4g}, {value.high:.4g}]"
-        case Audio() | Spectrogram() if main.ndim and value.sample_rate > 0:
+        case Audio() | Spectrogram() if main.ndim and isinstance(value.sample_rate, int) and value.sample_rate > 0:
             return f"{kind} {max(main.shape) / value.sample_rate:.3g} s at {value.sample_rate} Hz"
-        case Video() if main.ndim:
+        case Video() if main.ndim and isinstance(value.fps, int | float):
             return f"video of {len(main)} frames {_shape(main.shape[1:])} at {value.fps:g} fps"
         case PointCloud() if main.ndim:
             return f"{len(main)} points"
+        case Tensor() if value.dtype is not None:
+            return f"{kind} {_shape(main.shape)} {value.dtype}"
     return f"{kind} {_shape(main.shape)} {main.dtype}"
 
 
@@ -81,11 +99,20 @@ def _parts(value: Any) -> tuple[Mapping[str, Any], Mapping[str, Array]]:
 def _array(array: Array) -> dict[str, Any]:
     found: dict[str, Any] = {"shape": list(array.shape), "dtype": str(array.dtype)}
     if array.size and array.dtype.kind in _ORDERED:
-        # fmin and fmax pass over NaN without the warnings and the copy of nanmin.
-        low, high = np.fmin.reduce(array, axis=None).item(), np.fmax.reduce(array, axis=None).item()
-        if not math.isnan(low):
-            found["min"], found["max"] = low, high
+        found |= _ends(array)
     return found
+
+
+def _ends(array: Array) -> dict[str, Any]:
+    # Not fmin and fmax, nor nanmin: they take a signalling NaN for an end, or for a reason to warn.
+    with np.errstate(invalid="ignore"):
+        low, high = array.min(), array.max()
+        if low != low or high != high:
+            numbers = array[~np.isnan(array)]
+            if not numbers.size:
+                return {}
+            low, high = numbers.min(), numbers.max()
+    return {"min": low.item(), "max": high.item()}
 
 
 def _shape(shape: tuple[int, ...]) -> str:

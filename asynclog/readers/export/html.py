@@ -9,15 +9,16 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
 
 from asynclog.normal import plot, view
+from asynclog.readers.export.bounds import note, obstacle
 from asynclog.readers.export.conversation import conversation
-from asynclog.readers.export.media import checked, file_of, media_extra, png
+from asynclog.readers.export.markup import escape
+from asynclog.readers.export.media import checked, file_of, png, written
 from asynclog.sinks.summary import described
 from asynclog.values import (
     Array,
@@ -46,7 +47,7 @@ _LEVELS: Final = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRIT
 def page(value: Any, title: str = "", about: str = "") -> bytes:
     """A whole page, UTF-8. title: the value's name; about: a line on where it is from. Raises InvalidValue for what can't be
     shown; ImportError where the extra ``media`` is missing and needed."""
-    with media_extra():
+    with written(value, ".html"):
         body = fragment(value)
     script = _PARTS.joinpath("turntable.js").read_text(encoding="utf-8") if "<canvas" in body else ""
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -136,6 +137,9 @@ def _image(value: Image) -> str:
 
 
 def _player(value: Audio) -> str:
+    silent = obstacle(value, ".wav")
+    if silent is not None:
+        return f'<p class="dim">no player: it takes a .wav, {escape(silent)}</p>'
     return f'<audio controls src="{_uri("audio/wav", file_of(value, ".wav"))}"></audio>'
 
 
@@ -153,7 +157,7 @@ def _spectrogram(value: Spectrogram) -> str:
 
 def _video(value: Video) -> str:
     film = _uri("video/mp4", file_of(value, ".mp4"))
-    return _figure(f'<video controls autoplay muted loop src="{film}"></video>') + _facts(value)
+    return _figure(f'<video controls autoplay muted loop src="{film}"></video>', note(value, ".mp4")) + _facts(value)
 
 
 def _histogram(value: Histogram) -> str:

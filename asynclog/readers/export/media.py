@@ -14,9 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from asynclog.errors import InvalidValue
+from asynclog.errors import AsynclogError, InvalidValue
 from asynclog.normal import plot, view
+from asynclog.readers.export.bounds import film_rate, gif_delay, obstacle
 from asynclog.readers.export.conversation import conversation
+from asynclog.readers.export.ply import cloud_ply, mesh_ply
 from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Record, Rollout, Spectrogram, Table, Tensor, Value, Video
 
 Encode = Callable[[Any], bytes]
@@ -24,16 +26,43 @@ _AS_IT_IS: Final = (".npy", ".npz", ".json", ".txt")
 
 
 def file_of(value: Any, suffix: str) -> bytes:
-    """The bytes of a file of ``suffix`` (".png") that shows ``value``. Raises InvalidValue, naming those that could."""
-    encode = ENCODERS.get(type(value), {}).get(suffix.lower())
+    """The bytes of a file of ``suffix`` (".png") that shows ``value``. Raises InvalidValue, naming those that could;
+    ImportError naming the extra."""
+    form = suffix.lower()
+    encode = ENCODERS.get(type(value), {}).get(form)
     if encode is None:
-        kind = value.kind if isinstance(value, Value) else type(value).__name__
         can = ", ".join(suffixes(value)) or "none"
-        raise InvalidValue(kind=kind, expected=f"one of the files that show it: {can}", got=suffix or "no suffix")
-    if suffix.lower() not in _AS_IT_IS:
+        raise InvalidValue(kind=_kind(value), expected=f"one of the files that show it: {can}", got=suffix or "no suffix")
+    if form not in _AS_IT_IS:
         checked(value)
-    with media_extra():
+    with written(value, form):
+        why = obstacle(value, form)
+        if why is not None:
+            raise _refused(value, form, why)
         return encode(value)
+
+
+@contextmanager
+def written(value: Any, suffix: str) -> Iterator[None]:
+    """Whatever a library has against writing a value becomes an InvalidValue that names the other files. What a run holds is
+    not trusted, and each library has errors of its own."""
+    try:
+        # Infinities are data here, and nobody wants to hear of them in numpy's words.
+        with media_extra(), np.errstate(all="ignore"):
+            yield
+    except (AsynclogError, ImportError):
+        raise
+    except Exception as error:
+        raise _refused(value, suffix, f"which can't: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+
+def _refused(value: Any, suffix: str, why: str) -> InvalidValue:
+    can = ", ".join(one for one in suffixes(value) if one != suffix and obstacle(value, one) is None)
+    return InvalidValue(kind=_kind(value), expected=f"a file that can hold it: {can or 'none'}", got=f"{suffix}, {why}")
+
+
+def _kind(value: Any) -> str:
+    return value.kind if isinstance(value, Value) else type(value).__name__
 
 
 @contextmanager
@@ -133,7 +162,7 @@ def _mp4(value: Video) -> bytes:
     clip = np.pad(clip, ((0, 0), (0, 0), (0, clip.shape[2] % 2), (0, clip.shape[3] % 2)), mode="edge")
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=_rate(value.fps))
+        stream = container.add_stream("libx264", rate=film_rate(value.fps))
         stream.height, stream.width = clip.shape[2:]
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18"}
@@ -146,70 +175,17 @@ def _mp4(value: Video) -> bytes:
     return file.getvalue()
 
 
-def _rate(fps: float) -> Any:
-    from fractions import Fraction
-
-    return Fraction(fps).limit_denominator(1001)
-
-
 def _gif(value: Video) -> bytes:
     from PIL import Image as Pillow
 
-    frames = [
-        Pillow.fromarray(np.ascontiguousarray(one[0] if len(one) == 1 else np.moveaxis(one, 0, -1)))
-        for one in value.canonical()
-    ]
+    clip = value.canonical()
+    frames = [Pillow.fromarray(np.ascontiguousarray(one[0] if len(one) == 1 else np.moveaxis(one, 0, -1))) for one in clip]
     file = io.BytesIO()
-    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=round(1000 / value.fps), loop=0)
+    # Pillow makes one long frame of those that are alike.
+    changes = np.flatnonzero(np.concatenate([[True], (clip[1:] != clip[:-1]).any(axis=(1, 2, 3)), [True]]))
+    shown_ms = 10 * gif_delay(value.fps, int(np.diff(changes).max()))
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=shown_ms, loop=0)
     return file.getvalue()
-
-
-# -- space --------------------------------------------------------------------------------------------------------------
-
-
-def _cloud_ply(value: PointCloud) -> bytes:
-    """All points, not the few that are drawn."""
-    from dataclasses import replace
-
-    points = replace(value, most=None).canonical()
-    columns: list[tuple[str, str, NDArray[Any]]] = [("float", name, points.xyz[:, at]) for at, name in enumerate("xyz")]
-    if points.rgb is not None:
-        columns += [("uchar", name, points.rgb[:, at]) for at, name in enumerate(("red", "green", "blue"))]
-    return _ply_head([("vertex", len(points.xyz), [one[:2] for one in columns])]) + _records(columns)
-
-
-def _mesh_ply(value: Mesh) -> bytes:
-    mesh = value.canonical()
-    assert mesh.normals is not None
-    columns: list[tuple[str, str, NDArray[Any]]] = [("float", name, mesh.vertices[:, at]) for at, name in enumerate("xyz")]
-    columns += [("float", name, mesh.normals[:, at]) for at, name in enumerate(("nx", "ny", "nz"))]
-    if mesh.colors is not None:
-        columns += [("uchar", name, mesh.colors[:, at]) for at, name in enumerate(("red", "green", "blue"))]
-    faces = np.empty(len(mesh.faces), np.dtype([("count", "u1"), ("corners", "<i4", 3)]))
-    faces["count"], faces["corners"] = 3, mesh.faces
-    head = _ply_head(
-        [
-            ("vertex", len(mesh.vertices), [one[:2] for one in columns]),
-            ("face", len(faces), [("list uchar int", "vertex_indices")]),
-        ]
-    )
-    return head + _records(columns) + faces.tobytes()
-
-
-def _ply_head(elements: list[tuple[str, int, list[tuple[str, str]]]]) -> bytes:
-    lines = ["ply", "format binary_little_endian 1.0"]
-    for name, count, properties in elements:
-        lines.append(f"element {name} {count}")
-        lines += [f"property {kind} {label}" for kind, label in properties]
-    return ("\n".join([*lines, "end_header"]) + "\n").encode()
-
-
-def _records(columns: list[tuple[str, str, NDArray[Any]]]) -> bytes:
-    dtype = np.dtype([(name, "<f4" if kind == "float" else "u1") for kind, name, _ in columns])
-    rows = np.empty(len(columns[0][2]), dtype)
-    for _, name, data in columns:
-        rows[name] = data
-    return rows.tobytes()
 
 
 # -- numbers and words --------------------------------------------------------------------------------------------------
@@ -223,8 +199,13 @@ def npy(data: NDArray[Any]) -> bytes:
 
 
 def _raw(value: Any) -> bytes:
-    (data,) = value.arrays().values()
-    return npy(data)
+    """The data as logged, without what lies over it; several of one shape behind one another."""
+    return npy(value.data if isinstance(value.data, np.ndarray) else np.stack(value.data))
+
+
+def _tensor_npy(value: Tensor) -> bytes:
+    """Where numpy has no such dtype, the numbers as float32."""
+    return npy(value.data if value.fault() is not None else value.canonical())
 
 
 def _npz(value: Value) -> bytes:
@@ -275,9 +256,9 @@ ENCODERS: Final[dict[type, dict[str, Encode]]] = {
     Spectrogram: {".png": _spectrogram, ".npy": lambda value: npy(value.canonical()), ".html": _html},
     Video: {".mp4": _mp4, ".gif": _gif, ".npy": _raw, ".npz": _npz, ".html": _html},
     Histogram: {".png": _bars, ".npz": _npz, ".html": _html},
-    PointCloud: {".ply": _cloud_ply, ".png": _cloud_view, ".npz": _npz, ".html": _html},
-    Mesh: {".ply": _mesh_ply, ".png": _mesh_view, ".npz": _npz, ".html": _html},
-    Tensor: {".npy": _raw, ".html": _html},
+    PointCloud: {".ply": cloud_ply, ".png": _cloud_view, ".npz": _npz, ".html": _html},
+    Mesh: {".ply": mesh_ply, ".png": _mesh_view, ".npz": _npz, ".html": _html},
+    Tensor: {".npy": _tensor_npy, ".html": _html},
     Table: {".csv": _table_csv, ".html": _html},
     Rollout: {".json": _rollout_json, ".txt": _rollout_text, ".html": _html},
     Record: {".json": lambda value: _json(value.params()), ".txt": _record_text, ".html": _html},

@@ -3,11 +3,12 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
-from html import escape
+from functools import partial
 from importlib.resources import files
 from typing import Any, BinaryIO, Final
 
-from asynclog.errors import InvalidValue
+from asynclog.errors import AsynclogError, InvalidValue
+from asynclog.readers.export.markup import escape
 from asynclog.readers.export.parquet import write_parquet
 from asynclog.readers.joined import JoinedTable
 from asynclog.sinks.strict_json import json_text
@@ -18,8 +19,7 @@ Write = Callable[[JoinedTable, BinaryIO], None]
 def write_table(table: JoinedTable, file: BinaryIO, suffix: str) -> None:
     """Write all rows as the file that ``suffix`` (".csv") names. Raises InvalidValue, naming those that there are; ImportError
     naming the extra."""
-    write = writer_of(suffix)
-    write(table, file)
+    writer_of(suffix)(table, file)
 
 
 def writer_of(suffix: str) -> Write:
@@ -28,7 +28,19 @@ def writer_of(suffix: str) -> Write:
     if write is None:
         expected = f"one of the files that show it: {', '.join(TABLE_WRITERS)}"
         raise InvalidValue(kind="table", expected=expected, got=suffix or "no suffix")
-    return write
+    return partial(_written, write, suffix.lower())
+
+
+def _written(write: Write, suffix: str, table: JoinedTable, file: BinaryIO) -> None:
+    """Whatever a library has against the cells becomes an InvalidValue that names the other files; a full disk stays one."""
+    try:
+        write(table, file)
+    except (AsynclogError, ImportError, OSError):
+        raise
+    except Exception as error:
+        others = ", ".join(one for one in TABLE_WRITERS if one != suffix)
+        why = f"{suffix}, which can't: {' '.join(str(error).split()) or type(error).__name__}"
+        raise InvalidValue(kind="table", expected=f"a file that can hold it: {others}", got=why) from error
 
 
 def _csv(table: JoinedTable, file: BinaryIO) -> None:

@@ -1,6 +1,7 @@
 """Log every cell into one run, read the run, and tell what became of each."""
 
 import math
+import struct
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,5 +142,14 @@ def _same(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, np.ndarray):
         return isinstance(found, np.ndarray) and same_array(found, wanted)
     if isinstance(wanted, tuple):
+        return isinstance(found, list | tuple) and len(found) == len(wanted) and all(map(_same, found, wanted))
+    if type(found) is not type(wanted):
+        return False
+    if isinstance(wanted, list):
         return len(found) == len(wanted) and all(map(_same, found, wanted))
-    return type(found) is type(wanted) and bool(found == wanted)
+    if isinstance(wanted, dict):
+        return found.keys() == wanted.keys() and all(_same(found[name], wanted[name]) for name in wanted)
+    if isinstance(wanted, float):
+        # By bits: NaN is itself, and -0.0 is no 0.0.
+        return struct.pack("=d", found) == struct.pack("=d", wanted)
+    return bool(found == wanted)

@@ -13,8 +13,9 @@ PAGE: Final = Path(__file__).parents[3] / "docs" / "reference" / "inputs.md"
 _HEAD: Final = """\
 # What can be logged
 
-Every cell below was logged, written, read back with `al.read`, and compared bit for bit, by `tests/conformance/inputs`; a test
-fails if this page says something else than it measured. `python -m tests.conformance.inputs --write` makes it anew.
+Every cell below was logged, written, read back with `al.read`, and compared bit for bit and type for type, by
+`tests/conformance/inputs`; a test fails if this page says something else than it measured.
+`python -m tests.conformance.inputs --write` makes it anew.
 
 A library is never imported: what was logged is recognised if its library is in use. Arrays are recorded in the dtype and the
 layout that they came in; what a screen shows is made by `value.canonical()`, later. Where no `layout=` is given it is told from
@@ -53,10 +54,12 @@ lists, value objects and parameters, too.
 - float8 of torch and of `ml_dtypes` (e4m3fn, e5m2, e4m3fnuz, e5m2fnuz, e8m0fnu) is taken as bfloat16 is; int4 and uint4 come
   back as int8 and uint8. Complex numbers are taken by `log_tensor` alone.
 - A whole number outside of -2^63 to 2^63 - 1 is refused by `log_scalar`. In settings it is kept as text, in a table exactly.
-- Numbers that a masked array masks are NaN; whole numbers can't be, so such an array wants `filled(…)` first.
+- Numbers that a masked array masks are NaN; whole numbers can't be, so such an array wants `filled(…)` first. As rows of a
+  table it needs none: there they are None.
 - A sequence of arrays of one shape is one array of them, but for `log_images`, `log_audios` and `log_videos`, whose lists may
   hold any shapes.
-- Sparse tensors, arrays of objects, of text and of dates are refused; the error says what makes numbers of them.
+- Sparse tensors, arrays of objects, of text and of dates are refused; the error says what makes numbers of them. Tables take
+  those of objects, of text and of dates; their cells are text where they are no numbers.
 - Of settings, functions and classes are kept as their names, attributes that begin with `_` are left out, arrays of more than
   10,000 numbers are named and not kept. An interpolation of OmegaConf that can't be resolved stays as it is written.
 """

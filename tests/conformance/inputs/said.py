@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from asynclog.values import Record, Rollout
+from tests.conformance.inputs.libraries import LIBRARIES
 from tests.conformance.inputs.other import Other, itself
 
 BIG = 2**53 + 1
@@ -116,29 +117,69 @@ SETTINGS_OF = (
 
 # -- tables and words ------------------------------------------------------------------------------------------------
 
-ROWS = [(1, 0.5, "a"), (2, math.inf, None)]
+ROWS = [(BIG, 0.1, "a"), (-BIG, math.inf, None)]
 COLUMNS = ("step", "loss", "said")
 AS_MAPPINGS = [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 HUGE = 2**70 + 1
+NUMBERS_OF: dict[str, list[list[Any]]] = {
+    "int64": [[BIG, -1], [-BIG, 2**63 - 1], [0, 1]],
+    "float64": [[0.1, -0.0], [math.nan, math.inf], [5e-324, 1.0]],
+}
+"""Such as change if they are rounded to 53 or 24 bits, or take another type."""
+PAIR = ("a", "b")
+F32 = float(np.float32(0.1))
+BF16 = 0.10009765625  # of bfloat16 nearest to 0.1
 
 
 def frame() -> Any:
     import pandas
 
-    return pandas.DataFrame({"step": [1, 2], "loss": [0.5, 0.25]})
+    return pandas.DataFrame({"step": [BIG, -BIG], "loss": [0.1, math.nan], "ok": [True, False], "said": ["a", None]})
+
+
+def numbers_alone() -> Any:
+    """Of which pandas itself makes floats, if it is asked for all of them at once."""
+    import pandas
+
+    return pandas.DataFrame({"step": [BIG, 1], "loss": [0.1, 2.0]})
+
+
+def nullable() -> Any:
+    import pandas
+
+    columns = {"Int64": BIG, "Float64": 0.1, "boolean": True, "category": "a"}
+    return pandas.DataFrame({dtype: pandas.Series([cell, None], dtype=dtype) for dtype, cell in columns.items()})
+
+
+def dates() -> Any:
+    import pandas
+
+    day = pandas.Timestamp("2026-11-21 19:30:00.5")
+    return pandas.DataFrame({"here": [day, pandas.NaT], "there": [day.tz_localize("UTC"), pandas.NaT]})
+
+
+def arrow() -> Any:
+    import pyarrow
+
+    return pyarrow.table({"step": [BIG, None], "loss": [0.1, math.nan], "said": ["a", None]})
+
+
+def arrays(make: Callable[[np.ndarray, str], Any], dtype: str) -> Callable[[], Any]:
+    """(rows, columns): as a library has it."""
+    return lambda: make(np.array(NUMBERS_OF[dtype], dtype), dtype)
 
 
 def of_torch() -> Any:
     import torch
 
-    return [(torch.tensor(BIG), torch.tensor(0.5, dtype=torch.bfloat16), "a")]
+    return [(torch.tensor(BIG), torch.tensor(0.1, dtype=torch.bfloat16), "a")]
 
 
 def of_jax() -> Any:
     import jax
 
     with jax.enable_x64(True):
-        return [(jax.device_put(np.int64(BIG)), jax.numpy.bfloat16(0.5), "a")]
+        return [(jax.device_put(np.int64(BIG)), jax.numpy.bfloat16(0.1), "a")]
 
 
 def table(what: str, make: Callable[[], Any], rows: list[Any], said: str, *needs: str, **params: Any) -> Other:
@@ -149,12 +190,56 @@ TABLES = (
     table("rows as tuples", lambda: ROWS, ROWS, "int64, float64; the rest as lists", columns=COLUMNS),
     table("rows as mappings", lambda: AS_MAPPINGS, ROWS, "the same"),
     table("one row as a mapping", lambda: AS_MAPPINGS[0], ROWS[:1], "the same"),
-    table("an array (rows, columns)", lambda: np.eye(3), [*map(tuple, np.eye(3).tolist())], "float64", columns=COLUMNS),
-    table("`DataFrame`", frame, [(1, 0.5), (2, 0.25)], "int64, float64", "pandas"),
-    table("cells of NumPy", lambda: [(np.int64(BIG), np.float32(0.5), "a")], [(BIG, 0.5, "a")], "exact", columns=COLUMNS),
-    table("cells of torch", of_torch, [(BIG, 0.5, "a")], "exact", "torch", columns=COLUMNS),
-    table("cells of JAX", of_jax, [(BIG, 0.5, "a")], "exact", "jax", columns=COLUMNS),
-    table("`int` of any size", lambda: [(HUGE, 0.5, "a")], [(HUGE, 0.5, "a")], "exact", columns=COLUMNS),
+    *(
+        table(
+            f"an array (rows, columns) of {dtype}: {library.name}",
+            arrays(library.make, dtype),
+            [*map(tuple, numbers)],
+            "int, exact" if dtype == "int64" else "float, exact",
+            *library.needs,
+            columns=PAIR,
+        )
+        for library in LIBRARIES
+        for dtype, numbers in NUMBERS_OF.items()
+    ),
+    *(
+        table(
+            f"a list of arrays (columns,): {library.name}",
+            lambda library=library: [library.make(np.array(row), "int64") for row in NUMBERS_OF["int64"]],
+            [*map(tuple, NUMBERS_OF["int64"])],
+            "a row each, exact",
+            *library.needs,
+            columns=PAIR,
+        )
+        for library in LIBRARIES
+    ),
+    table("`DataFrame` of numbers", numbers_alone, [(BIG, 0.1), (1, 2.0)], "int and float, exact", "pandas"),
+    table(
+        "`DataFrame`",
+        frame,
+        [(BIG, 0.1, True, "a"), (-BIG, math.nan, False, None)],
+        "each column as it is typed: int, float, bool exact; what is missing as None, among floats as NaN",
+        "pandas",
+    ),
+    table("`DataFrame` of nullable columns", nullable, [(BIG, 0.1, True, "a"), (None,) * 4], "the same; NA as None", "pandas"),
+    table(
+        "`DataFrame` with dates",
+        dates,
+        [("2026-11-21T19:30:00.500000", "2026-11-21T19:30:00.500000+00:00"), (None, None)],
+        "text as of ISO 8601, NaT as None",
+        "pandas",
+    ),
+    table(
+        "`Table`, `RecordBatch` of Arrow",
+        arrow,
+        [(BIG, 0.1, "a"), (None, math.nan, None)],
+        "each column as it is typed; null as None",
+        "pyarrow",
+    ),
+    table("cells of NumPy", lambda: [(np.int64(BIG), np.float32(0.1), "a")], [(BIG, F32, "a")], "exact", columns=COLUMNS),
+    table("cells of torch", of_torch, [(BIG, BF16, "a")], "exact", "torch", columns=COLUMNS),
+    table("cells of JAX", of_jax, [(BIG, BF16, "a")], "exact", "jax", columns=COLUMNS),
+    table("`int` of any size", lambda: [(HUGE, 0.1, "a")], [(HUGE, 0.1, "a")], "exact", columns=COLUMNS),
     table("lists in cells", lambda: [{"a": 1, "b": [1, {"c": None}]}], [(1, [1, {"c": None}])], "as they are"),
 )
 

@@ -16,7 +16,8 @@ from asynclog.readers.export.html import fragment, page, table, when
 from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Record, Rollout, Spectrogram, Table, Tensor, Value, Video
 
 pytest.importorskip("PIL")
-HOSTILE = '</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>" onload="x\' \u202e\x00'
+HOSTILE = '</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>" onload="x\' \u202e\x1b\x00\x9b\u2066'
+OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 TRIANGLE = Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 2]]))
 
 
@@ -80,7 +81,8 @@ def test_nothing_that_a_run_holds_becomes_markup_or_is_fetched(value: Any) -> No
         assert not [name for name in attributes if name.startswith("on")], tag
         for name in ("src", "href"):
             assert (attributes.get(name) or "data:").startswith("data:")
-    assert HOSTILE.split("\x00", maxsplit=1)[0] in found.text, "the title is shown as it is"
+    assert HOSTILE.partition("\u202e")[0] + r"\u202e\x1b\x00\x9b\u2066" in found.text, "the title is shown as it is"
+    assert not OBEYED.search(found.text), "nothing that a terminal would obey, or that turns what follows"
     assert not re.search(r"https?://|@import|url\(", page(value).decode())
 
 

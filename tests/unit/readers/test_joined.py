@@ -1,5 +1,6 @@
 """``Run.table``: the rows of all writes as one table, numbers as arrays."""
 
+import io
 import json
 import math
 from pathlib import Path
@@ -210,3 +211,32 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_a_joined_table_says_what_it_is(tmp_path: Path) -> None:
     assert repr(grown(tmp_path)) == "<JoinedTable t (train): 5 rows of a, said, score, done>"
+
+
+@pytest.mark.parametrize(
+    "cells", [[{}], [{}, None], [{"a": {}}], [[{}], []], [{"a": [{}]}]], ids=["empty", "gap", "inner", "listed", "deep"]
+)
+def test_mappings_of_nothing_are_json_text_in_parquet(tmp_path: Path, cells: list[Any]) -> None:
+    """Parquet has no column for a mapping without fields; pyarrow reads back what JSON makes of each cell."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = run_of(tmp_path / "run", (["a", "b"], [(one, 1) for one in cells])).table("t")
+    with (tmp_path / "t.parquet").open("wb") as file:
+        write_table(table, file, ".parquet")
+    read_back = parquet.read_table(tmp_path / "t.parquet").to_pydict()
+    texts = [None if one is None else json.loads(one) for one in read_back["a"]]
+    assert texts == cells
+    assert read_back["b"] == [1] * len(cells)
+
+
+def test_cells_that_a_library_cannot_take_are_refused_with_the_files_that_can(tmp_path: Path) -> None:
+    """Nested as deep as this, Arrow's own types can't be told apart; JSON still can say it."""
+    pytest.importorskip("pyarrow")
+    deep: Any = 1
+    for _ in range(400):
+        deep = {"in": deep}
+    table = run_of(tmp_path / "run", (["a"], [(deep,)])).table("t")
+    with pytest.raises(InvalidValue, match=r"hold it: \.csv, \.json, \.html, got \.parquet, which can't"):
+        write_table(table, io.BytesIO(), ".parquet")
+    written = io.BytesIO()
+    write_table(table, written, ".json")
+    assert json.loads(written.getvalue()) == [{"a": deep}]
