@@ -30,11 +30,13 @@ class Link:
 
 @dataclass
 class Counts:
-    """What the training process accepted and refused, in events."""
+    """What the training process accepted and refused, in events. unwritten: of those discarded, what was logged on entries that
+    nobody writes."""
 
     accepted: int = 0
     skipped: int = 0
     invalid: int = 0
     cancelled: int = 0
     discarded: int = 0
+    unwritten: int = 0
     writes: int = 0

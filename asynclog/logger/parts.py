@@ -67,5 +67,8 @@ class Entry(Collector):
     def __del__(self) -> None:
         left = len(self._pending) + len(self._further)
         if left:
-            self._core.producer.counts.discarded += left
-            _log.warning("%d values were logged on an entry after its end, or without one; nobody writes them", left)
+            counts = self._core.producer.counts
+            if not counts.unwritten:
+                _log.warning("%d values were logged on an entry after its end, or without one; nobody writes them", left)
+            counts.unwritten += left
+            counts.discarded += left
