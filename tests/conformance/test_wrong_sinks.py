@@ -34,7 +34,13 @@ class Good:
         return json.dumps([*event[:5], value])
 
     async def write(self, batch: Any, /) -> None:
-        self.lines = [line for event in batch if (line := self.line(event)) is not None]
+        self.lines = []
+        for at, event in enumerate(batch, 1):
+            line = self.line(event)
+            if line is not None:
+                self.lines.append(line)
+            if not at % 1000:
+                await asyncio.sleep(0)
         await self.store()
 
     async def store(self) -> None:
