@@ -209,7 +209,8 @@ class Collector(Kinds, Namespaces, Tables):
         return True
 
     def write_nowait(self, state: State | int) -> None:
-        """The same without ever waiting, for code that is not async. Raises WouldBlock, and keeps what is pending."""
+        """The same without ever waiting, for code that is not async. Raises WouldBlock, and keeps what is pending; of values
+        that are too many for shared memory at once, those that weren't recorded yet."""
         pending, self._pending = self._pending, {}
         core = self._core
         if core.state == "new":

@@ -66,7 +66,8 @@ class Entry(Collector):
 
     def __del__(self) -> None:
         left = len(self._pending) + len(self._further)
-        if left:
+        # In a forked child they are the parent's, and nobody's here.
+        if left and not self._core.inert:
             counts = self._core.producer.counts
             if not counts.unwritten:
                 _log.warning("%d values were logged on an entry after its end, or without one; nobody writes them", left)

@@ -379,6 +379,19 @@ def test_a_killed_writer_s_rows_are_all_there(recorded: Recorded) -> None:
     assert found.statuses() == ["killed"]
 
 
+def test_a_gap_counts_every_number_of_the_rows_it_stands_for(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path)
+    recorded.rows(1)
+    recorded.flush()
+    recorded.rows(3)
+    retire(recorded.engine)
+    recorded.succeed(skip=True)
+    recorded.flush()
+    assert [one["events"] for one in recorded.stream.gaps] == [3 * len(LOSS.series)]
+    recorded.finish()
+    recorded.ends.close()
+
+
 def test_a_record_in_memory_that_never_came_is_a_gap_and_the_rest_goes_on(recorded: Recorded) -> None:
     """A writer may be killed before it passed on the memory of what it told of."""
     recorded.rows(1)

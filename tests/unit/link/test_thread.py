@@ -167,3 +167,37 @@ def test_acknowledgements_are_taken_in(watched: Watched) -> None:
     watched.ends.consumer.ack()
     watched.until(lambda: any(isinstance(one, Ack) for one in watched.heard))
     assert watched.ends.link.acked == watched.ends.producer.control.position
+
+
+def test_an_error_in_the_thread_is_told_and_it_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """All that is accepted hangs on it."""
+    watched = Watched(linger=0.01)
+
+    def fail() -> None:
+        raise OSError(24, "Too many open files")
+
+    watched.thread.call(fail)
+    watched.ends.consumer.send(Ready(5))
+    watched.until(lambda: watched.heard == [Ready(5)])
+    watched.close()
+    assert "met an error, and goes on" in caplog.text
+
+
+def test_a_death_that_cant_be_dealt_with_is_tried_again() -> None:
+    """Until it can; and not once more after that."""
+    watched = Watched(linger=0.01)
+    tries: list[Link] = []
+
+    def die(link: Link) -> bool:
+        tries.append(link)
+        watched._die(link)
+        return len(tries) < 3
+
+    watched.thread._on_death = die
+    watched.ends.consumer.channel.close()
+    watched.until(lambda: len(tries) == 3)
+    turned = threading.Event()
+    watched.thread.call(turned.set)
+    assert turned.wait(DEADLINE_S)
+    assert watched.thread._dead == []
+    watched.close()

@@ -255,3 +255,29 @@ def test_an_arena_with_room_lacks_nothing(watched: Watched) -> None:
     for _ in range(3):
         pool.allocate(MIB)
     assert pool.lacks(MIB) == ARENA_BYTES
+
+
+def test_a_slab_that_cant_be_passed_on_is_refused_and_costs_nothing() -> None:
+    """No descriptor is left to pass it on with; once there is one, the same call succeeds."""
+    told: list[str] = []
+
+    def new(number: int, role: Role, mapping: Mapping) -> None:
+        told.append("new")
+        if len(told) == 1:
+            raise OSError(24, "Too many open files")
+
+    pool = Pool(2 * MIB, new, lambda number: told.append("gone"), create_anonymous)
+    with pytest.raises(NoRoom, match="Too many open files"):
+        pool.slab(Role.ARRAYS, 2 * MIB)
+    assert (told, pool.mappings, pool.ledger.total_bytes) == (["new", "gone"], {}, 0)
+    assert pool.slab(Role.ARRAYS, 2 * MIB).size == 2 * MIB
+
+
+def test_a_slab_that_cant_be_stocked_leaves_its_room() -> None:
+    def new(number: int, role: Role, mapping: Mapping) -> None:
+        raise OSError(24, "Too many open files")
+
+    pool = Pool(2 * MIB, new, lambda number: None, create_anonymous)
+    with pytest.raises(NoRoom):
+        pool.stock(Role.ROWS, 2 * MIB, threading.Lock())
+    assert pool.ledger.total_bytes == 0
