@@ -79,6 +79,11 @@ class Feed(Protocol):
     intake: Counters
 
     @property
+    def live(self) -> bool:
+        """Whether what comes next comes from memory."""
+        ...
+
+    @property
     def seq(self) -> int:
         """The last one of its own epoch that was settled, or -1."""
         ...

@@ -19,6 +19,7 @@ from asynclog.link.consumer import Consumer
 from asynclog.link.messages import Finished, Ready
 
 _JOURNAL_PATIENCE_S: Final = 30.0
+_WORKERS_PATIENCE_S: Final = 2.0
 
 
 class EngineLoop:
@@ -88,6 +89,8 @@ class EngineLoop:
                     self._drain_wakes()
                 engine.turn()
                 self.engine.consumer.flush()
+        # Those that were closed may still have something to say at their exit; the others were given all the time there is.
+        engine.workers.close(_WORKERS_PATIENCE_S if not waiting else 0.0)
         # Before it is told: what the cursors say then is what is told.
         for runner in engine.runners:
             runner.conclude()

@@ -39,6 +39,10 @@ class MemoryFeed:
         """What came and what had to go, under the lock: another thread counts the rest."""
 
     @property
+    def live(self) -> bool:
+        return True
+
+    @property
     def seq(self) -> int:
         return self._seq
 
