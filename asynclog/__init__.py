@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asynclog.errors import RunError as RunError
     from asynclog.errors import RunInUse as RunInUse
     from asynclog.errors import RunNotFound as RunNotFound
+    from asynclog.errors import RunNotLive as RunNotLive
     from asynclog.errors import RunUnwritable as RunUnwritable
     from asynclog.errors import SeriesNotFound as SeriesNotFound
     from asynclog.errors import SinkError as SinkError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from asynclog.readers import Report as Report
     from asynclog.readers import Run as Run
     from asynclog.readers import Series as Series
+    from asynclog.readers import attach as attach
     from asynclog.readers import follow as follow
     from asynclog.readers import read as read
     from asynclog.readers import repair as repair
@@ -70,6 +72,7 @@ _HOMES = {
         "RunError",
         "RunInUse",
         "RunNotFound",
+        "RunNotLive",
         "RunUnwritable",
         "SeriesNotFound",
         "SinkError",
@@ -80,7 +83,7 @@ _HOMES = {
     "asynclog.flow.limit": ("RateLimit",),
     "asynclog.flow.route": ("Route",),
     "asynclog.logger.multi": ("MultiLogger",),
-    "asynclog.readers": ("Report", "Run", "Series", "follow", "read", "repair", "verify"),
+    "asynclog.readers": ("Report", "Run", "Series", "attach", "follow", "read", "repair", "verify"),
     "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),
     "asynclog.state": ("State",),
     "asynclog.values": (

@@ -12,6 +12,7 @@ from typing import Any, Final
 from asynclog.engine.answers import Answers
 from asynclog.engine.files import Files
 from asynclog.engine.frames import definition_frame, event_frame, in_parts, rows_frame
+from asynclog.engine.guests import Guests
 from asynclog.engine.hands import Hands
 from asynclog.engine.journal import JournalStalled, JournalWriter, Nonces
 from asynclog.engine.memory_feed import MemoryFeed
@@ -66,7 +67,7 @@ class Engine:
         around = Surroundings(
             settings,
             self._trouble,
-            lambda: self._events,
+            self.total_events,
             hands or Hands.of_threads([one.name for one in settings.routes]),
             self._hold,
             self._said,
@@ -75,6 +76,7 @@ class Engine:
         )
         self.runners = [engine_runner(route, around) for route in settings.routes]
         self._offering.serve(self.runners)
+        self.guests = None if settings.stream is None else Guests(self, settings.stream)
 
     def start(self) -> None:
         for runner in self.runners:
@@ -145,8 +147,7 @@ class Engine:
                 return False
         self.closed = True
         self._offering.end()
-        for runner in self.runners:
-            runner.notify()
+        self._notify()
         return True
 
     def _take(self, announcement: told.Announcement) -> None:
@@ -210,9 +211,14 @@ class Engine:
             self.stall = None
             self._trouble("", "the journal can be written again; nothing was lost", False)
         if self.journal.bytes != before:
-            for runner in self.runners:
-                runner.notify()
+            self._notify()
         return True
+
+    def _notify(self) -> None:
+        for runner in self.runners:
+            runner.notify()
+        if self.guests is not None:
+            self.guests.notify()
 
     def _stall(self, error: JournalStalled) -> None:
         self._stalled_at = time.monotonic()
@@ -278,7 +284,28 @@ class Engine:
             "stalled": self.stall,
             "journal": journal,
             "routes": {one.route.name: one.statistics() for one in self.runners},
+            "attached": [] if self.guests is None else self.guests.report(),
         }
+
+    # -- who attached itself ----------------------------------------------------------------------------------------
+
+    @property
+    def put_seq(self) -> int:
+        """The last seq that was taken."""
+        return self._offering.put_seq
+
+    def total_events(self) -> int:
+        return self._events
+
+    def ending(self) -> tuple[str, str | None]:
+        """How the run ended, and why."""
+        return ("open", None) if self.end is None else (self.end.status, self.end.error)
+
+    def offer_to(self, runner: SinkRunner) -> None:
+        self._offering.add(runner)
+
+    def offer_no_more(self, runner: SinkRunner) -> None:
+        self._offering.drop(runner)
 
     def _trouble(self, route: str, text: str, fatal: bool) -> None:
         self.consumer.send(Trouble(route, text, fatal))

@@ -26,12 +26,18 @@ _MOST_UNSENT: Final = 1000
 
 
 class Host:
-    """make(): gives the sink, at its first ``open``. on_end: called when no more calls will come, before the sink's last one
-    has returned."""
+    """make(): gives the sink, at its first ``open``. hello: what is wanted, of one that attaches itself. on_end: called when no
+    more calls will come, before the sink's last one has returned."""
 
-    def __init__(self, sock: socket.socket, make: Callable[[], Sink], on_end: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        make: Callable[[], Sink],
+        on_end: Callable[[], None] = lambda: None,
+        hello: list[Any] | None = None,
+    ) -> None:
         self._pipe = Pipe(sock, most_raw=_MOST_RAW, descriptors=True)
-        self._make, self._on_end = make, on_end
+        self._make, self._on_end, self._hello = make, on_end, hello
         self._sink: Sink | None = None
         self._calls: asyncio.Queue[tuple[int, str, Any, memoryview] | None] = asyncio.Queue()
         self._slabs: dict[int, Mapping] = {}
@@ -39,12 +45,16 @@ class Host:
         self._returned: deque[Ref] = deque()
         self._telling = False
         self._unsaid = 0
+        self.refused: str | None = None
+        """Why the other end would not serve."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self) -> bool:
         """Take calls until ``aclose``, or until the other end is gone; True if the sink was closed in order."""
         self._loop = asyncio.get_running_loop()
         self._pipe.start(self._hear, self._gone)
+        if self._hello is not None:
+            self._pipe.post(["hello", *self._hello])
         while (call := await self._calls.get()) is not None:
             ticket, what, content, raw = call
             del call
@@ -69,6 +79,8 @@ class Host:
                 raise SinkRejected(f"{what} before open")
             elif what == "write":
                 await self._sink.write(self._unpacking.unpack(content, self._look(raw)))
+            elif what == "end":
+                await self._sink.end(*content)  # type: ignore[attr-defined]  # of who attached itself
             elif what == "aclose":
                 await self._sink.aclose()
             elif what == "flush" and hasattr(self._sink, "flush"):
@@ -79,6 +91,11 @@ class Host:
                 pass
             return _outcome(error)
         return []
+
+    def leave(self) -> None:
+        """Hear and say nothing more, once what is being done is done."""
+        self._pipe.close()
+        self._calls.put_nowait(None)
 
     # -- memory -----------------------------------------------------------------------------------------------------
 
@@ -123,6 +140,8 @@ class Host:
                 self._slabs[number] = mapping
             case ["gone", number]:
                 self._slabs.pop(number, None)
+            case ["refused", str(why)]:
+                self.refused = why
             case _:
                 raise DamagedFrame(f"an unknown message {fields[0]!r}")
 

@@ -52,6 +52,19 @@ class JournalFeed:
     def seq(self) -> int:
         return self._cursor.seq if self._cursor.epoch == self._own_epoch else -1
 
+    @property
+    def status(self) -> str | None:
+        """How the epoch ended that was read last, if it says so."""
+        footer = self._decoder.footer
+        return None if footer is None else str(footer.meta.get("status"))
+
+    def begin_at(self, segment: int, seq: int) -> None:
+        """Read on behind ``seq`` of the own epoch, which lies in this segment or a later one."""
+        self._tail.close()
+        self._tail = StreamTail(self._stream, self._own_epoch, segment)
+        self._frames, self._following = [], None
+        self._decoder = StreamDecoder(last_seq=seq)
+
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch = epoch
         self._decoder = StreamDecoder()
@@ -154,7 +167,17 @@ class JournalFeed:
             self._waiting_since = -1
         batch = gathered.batch(self._writer, self._epoch)
         replay_from = self._waiting_since if self._waiting_since >= 0 else seq + 1
-        return Delivery(batch, gathered.delivered, gathered.settled, gathered.offered, seq, self._epoch, replay_from, ended)
+        return Delivery(
+            batch,
+            gathered.delivered,
+            gathered.settled,
+            gathered.offered,
+            seq,
+            self._epoch,
+            replay_from,
+            ended,
+            gathered.time_ns,
+        )
 
     def commit(self, delivery: Delivery) -> None:
         self._cursor = Cursor(delivery.epoch, delivery.seq, delivery.replay_from)

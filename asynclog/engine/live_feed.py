@@ -19,11 +19,10 @@ from typing import Final, NamedTuple
 from asynclog.engine.cursor import Cursor
 from asynclog.engine.feed import BATCH_BYTES, BATCH_EVENTS, Delivery, Gathering
 from asynclog.engine.journal_feed import JournalFeed
-from asynclog.engine.tail import StreamTail
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
 from asynclog.shm.lease import lease_of
-from asynclog.wire.stream import Record, StreamDecoder
+from asynclog.wire.stream import Record
 
 _MOST_RECORDS: Final = 4096
 _OVERHEAD_BYTES: Final = 512
@@ -78,6 +77,11 @@ class LiveFeed(JournalFeed):
             if self._queued_bytes > self._limit or len(self._queue) > _MOST_RECORDS:
                 self._fall_behind()
 
+    def note(self, seq: int) -> None:
+        """Records up to ``seq`` were put before this feed was offered any: the journal has them, or will."""
+        with self._lock:
+            self._offered_seq = max(self._offered_seq, seq)
+
     def shed(self) -> None:
         """Let go of memory: shared memory is short, and the journal has or will have it all."""
         with self._lock:
@@ -129,7 +133,9 @@ class LiveFeed(JournalFeed):
                 # What is missing in memory the journal has.
                 self._fall_behind()
         if self._astray:
-            self._find_tail()
+            # Behind what was taken from memory, from the segment in which that lies.
+            self._astray = False
+            self.begin_at(self._segment, self._reached)
         delivery = super().next()
         if delivery is None and self._epoch == self._own_epoch:
             with self._lock:
@@ -163,15 +169,6 @@ class LiveFeed(JournalFeed):
         self._passed = offer.record.frame.seq
         self._segment = offer.segment
         self._astray = True
-
-    def _find_tail(self) -> None:
-        """Read on behind what was taken from memory, from the segment in which that lies."""
-        self._astray = False
-        reached = self._reached
-        self._tail.close()
-        self._tail = StreamTail(self._stream, self._own_epoch, self._segment)
-        self._frames, self._following = [], None
-        self._decoder = StreamDecoder(last_seq=reached)
 
     def close(self) -> Counters:
         with self._lock:

@@ -87,7 +87,7 @@ class MemoryFeed:
             self._seq = max(self._seq, last)
             return None
         batch = gathered.batch(self._writer, self._epoch)
-        return Delivery(batch, gathered.delivered, gathered.settled, 0, last, self._epoch, 0)
+        return Delivery(batch, gathered.delivered, gathered.settled, 0, last, self._epoch, 0, time_ns=gathered.time_ns)
 
     def commit(self, delivery: Delivery) -> None:
         with self._lock:

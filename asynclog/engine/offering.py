@@ -28,7 +28,8 @@ class Offering:
         self._live: list[SinkRunner] = []
         self._near: list[SinkRunner] = []
         self._far: list[SinkRunner] = []
-        self._put_seq = -1
+        self.put_seq = -1
+        """The last that was put."""
 
     @property
     def book(self) -> SchemaBook:
@@ -42,15 +43,21 @@ class Offering:
             elif isinstance(one.feed, MemoryFeed):
                 (self._far if one.route.place == "process" else self._near).append(one)
 
+    def add(self, runner: SinkRunner) -> None:
+        """From any thread: somebody who came later. What was put before it will be found in the journal."""
+        assert isinstance(runner.feed, LiveFeed)
+        self._live = [*self._live, runner]
+        runner.feed.note(self.put_seq)
+
     def drop(self, runner: SinkRunner) -> None:
-        """It is gone."""
-        self._live.remove(runner)
+        """From any thread: it is gone."""
+        self._live = [one for one in self._live if one is not runner]
 
     def put(self, frame: Frame, parts: int, segment: int) -> int:
         """Offer the record of a frame that is whole, though it takes ``parts`` seqs more; returns its events. segment: of the
         journal. Raises DamagedFrame."""
-        after = self._put_seq if self._put_seq >= 0 else frame.seq - parts - 1
-        self._put_seq = frame.seq
+        after = self.put_seq if self.put_seq >= 0 else frame.seq - parts - 1
+        self.put_seq = frame.seq
         large = frame.kind == Kind.EVENT and len(frame.payload) > COPIED_BYTES
         if (self._near or self._far or self._live) and not large:
             frame = frame.detached()

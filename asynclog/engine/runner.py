@@ -75,6 +75,11 @@ class SinkRunner:
         self._calls.own_thread = True
         threading.Thread(target=lambda: asyncio.run(self.serve()), name=f"asynclog-{self.route.name}", daemon=True).start()
 
+    async def serve_here(self) -> None:
+        """Serve the sink in the running loop, which is its own."""
+        self._calls.own_thread = True
+        await self.serve()
+
     def start_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Serve the sink on the caller's loop, which runs; without one in a thread."""
         if self._phase == "opening":

@@ -19,7 +19,7 @@ from asynclog.shm.memory import Mapping
 from asynclog.wire.batch import Batch
 from asynclog.wire.parcel import Packing
 
-Call = Literal["open", "write", "flush", "aclose"]
+Call = Literal["open", "write", "flush", "end", "aclose"]
 _LONGEST_ANSWER: Final = 1 << 20
 _Said = Callable[[int, str, str], None]
 
@@ -48,6 +48,8 @@ class Served:
         self._answer: asyncio.Future[Any] | None = None
         self._raw: list[memoryview] = []
         self._raw_bytes = 0
+        self.hello: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        """What a process that attached itself wants: the first that it says."""
         self._pipe.start(self._hear, self._ended)
 
     @property
@@ -68,6 +70,11 @@ class Served:
     async def write(self, batch: Batch) -> None:
         """Hand it a batch; returns when it has accepted it. Raises as ``call``."""
         await self.call("write", self._packing.pack(batch, self._place))
+
+    async def tell(self, fields: list[Any]) -> None:
+        """Say something that is not answered."""
+        self._pipe.post(fields)
+        await self._pipe.sent()
 
     def close(self) -> None:
         """Hang up. What it was lent counts as given back."""
@@ -110,6 +117,8 @@ class Served:
                 self._release(pieces)
             case ["said", int(level), str(name), str(text)]:
                 self._on_said(level, name, text)
+            case ["hello", *wishes] if not self.hello.done():
+                self.hello.set_result(wishes)
             case _:
                 self._pipe.close("it said what no such process says")
                 self._ended("it said what no such process says")
@@ -138,8 +147,11 @@ class Served:
 
     def _ended(self, why: str) -> None:
         self.lending.clear()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ProcessGone(why or "the process is gone"))
+        for waiting in (self._answer, self.hello):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(ProcessGone(why or "the process is gone"))
+                # Nobody may be waiting for it any more.
+                waiting.exception()
 
     def __repr__(self) -> str:
         return f"<Served: {'gone' if self.gone else 'up'}, {self.lending!r}>"
