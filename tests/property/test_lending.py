@@ -86,9 +86,9 @@ class Everybody(RuleBasedStateMachine):
         if self.views:
             self.views.pop(which % len(self.views))
 
-    @rule(which=WHICH, process=WHICH, times=st.integers(1, 2))
-    def lend(self, which: int, process: int, times: int) -> None:
-        """To a process; again, if it is delivered again."""
+    @rule(which=WHICH, process=WHICH, times=st.integers(1, 2), keep=st.booleans())
+    def lend(self, which: int, process: int, times: int, keep: bool) -> None:
+        """To a process; again, if it is delivered again. keep: for another process."""
         if not self.views:
             return
         ref, view = self.views[which % len(self.views)]
@@ -97,6 +97,10 @@ class Everybody(RuleBasedStateMachine):
             if one.lending.fits(ref.slab, ref.generation, self.sizes[ref.slab]):
                 one.lending.lend(ref.slab, ref.generation, self.sizes[ref.slab], view)
                 one.looks.append(ref)
+        del view
+        if not keep:
+            self.views.pop(which % len(self.views))
+            self.tell()
 
     @rule()
     def tell(self) -> None:
@@ -181,4 +185,4 @@ class Everybody(RuleBasedStateMachine):
 
 
 TestEverybody = Everybody.TestCase
-TestEverybody.settings = settings(max_examples=25, stateful_step_count=30)
+TestEverybody.settings = settings(max_examples=30, stateful_step_count=40)
