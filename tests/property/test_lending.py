@@ -185,4 +185,4 @@ class Everybody(RuleBasedStateMachine):
 
 
 TestEverybody = Everybody.TestCase
-TestEverybody.settings = settings(max_examples=30, stateful_step_count=40)
+TestEverybody.settings = settings(max_examples=200, stateful_step_count=40)
