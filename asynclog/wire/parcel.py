@@ -31,9 +31,15 @@ class Packing:
 
     def __init__(self) -> None:
         self._told: set[tuple[str, int, int]] = set()
+        self._telling: set[tuple[str, int, int]] = set()
+
+    def sent(self) -> None:
+        """What was packed last is on its way: the other end knows its schemas."""
+        self._told |= self._telling
 
     def pack(self, batch: Batch, place: Place) -> list[Any]:
         """A batch as what msgpack can hold. place(view): what stands for a payload, a list or a whole number."""
+        self._telling = set()
         numbers = {id(frame): at for at, frame in enumerate(batch.records)}
         frames = [_packed(frame, place) for frame in batch.records]
         parts: list[Any] = []
@@ -52,8 +58,8 @@ class Packing:
 
     def _definition(self, batch: Batch, schema: Schema) -> Iterator[Any]:
         name = (batch.writer, batch.epoch, schema.number)
-        if name not in self._told:
-            self._told.add(name)
+        if name not in self._told | self._telling:
+            self._telling.add(name)
             yield _packed(schema.frame(0, 0), bytes)
 
 

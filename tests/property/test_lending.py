@@ -66,7 +66,9 @@ class Everybody(RuleBasedStateMachine):
             assert self.looked_at() or self.returned, "memory is short, and nobody has any"
             return
         for other in self.looked_at():
-            apart = ref.slab != other.slab or ref.offset >= other.offset + other.nbytes or other.offset >= ref.offset + ref.nbytes
+            apart = (
+                ref.slab != other.slab or ref.offset >= other.offset + other.nbytes or other.offset >= ref.offset + ref.nbytes
+            )
             assert apart, f"{ref} is written while {other} is looked at"
         if announced:
             self.pool.ledger.announce(ref.slab)
@@ -76,8 +78,7 @@ class Everybody(RuleBasedStateMachine):
 
     def gives_back(self) -> Callable[[Ref], None]:
         # Of this recorder: what a dead one would have said is never heard.
-        returned = self.returned
-        return lambda ref: returned.append(ref)
+        return self.returned.append
 
     # -- the recorder ---------------------------------------------------------------------------------------------------
 

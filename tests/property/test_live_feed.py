@@ -14,7 +14,9 @@ from tests.property.test_select import CUTS, DEFINITIONS, MANY, MASKS, ROUTES, W
 from tests.unit.engine.live import Recorder, Taker, from_the_journal, route_named
 
 STEPS = st.lists(
-    st.sampled_from(("put", "put", "put", "commit", "deliver", "deliver one", "shed", "rotate", "kill", "unsaved", "leave out")),
+    st.sampled_from(
+        ("put", "put", "put", "commit", "deliver", "deliver one", "shed", "rotate", "kill", "unsaved", "leave out")
+    ),
     max_size=60,
 )
 LIMITS = st.sampled_from((0, 700, 2500, 1 << 30))

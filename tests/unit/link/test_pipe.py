@@ -1,4 +1,4 @@
-"""Pipes: messages whole and in order, however they are cut; nothing waits, nothing leaks, and whatever else comes is the end."""
+"""Pipes: messages whole and in order, however they are cut; nothing waits or leaks, and whatever else comes is the end."""
 
 import asyncio
 import gc
@@ -243,9 +243,7 @@ async def test_what_waits_to_be_sent_or_taken_is_closed_with_the_pipe(sockets: t
         pytest.param(struct.pack("<IQ", 4000, 0) + b"\x91" * 4000, "no message", id="a list in a list in a list"),
     ],
 )
-async def test_whatever_is_no_message_is_the_end(
-    sockets: tuple[socket.socket, socket.socket], data: bytes, why: str
-) -> None:
+async def test_whatever_is_no_message_is_the_end(sockets: tuple[socket.socket, socket.socket], data: bytes, why: str) -> None:
     """After what came before it, once, and with a reason; what comes behind is not heard."""
     here, there = sockets
     end = End(there, most_raw=1 << 20)

@@ -43,6 +43,7 @@ class Road:
 
     def packed(self, batch: Batch) -> Any:
         content = msgpack.packb(self.packing.pack(batch, self.place), use_bin_type=True, unicode_errors="backslashreplace")
+        self.packing.sent()
         return msgpack.unpackb(content, raw=False, strict_map_key=False, max_ext_len=0)
 
     def travelled(self, batch: Batch) -> Batch:
@@ -173,6 +174,21 @@ def test_a_schema_is_told_once_a_stream() -> None:
     road = Road()
     told = [len(road.packed(BATCHES[what]())[4]) for what in ("rows", "rows", "another writer and epoch", "rows")]
     assert told == [1, 0, 1, 0]
+
+
+def test_a_schema_that_was_not_sent_is_told_again() -> None:
+    """A batch that could not be packed or posted: its schemas would be missed for ever."""
+    packing = Packing()
+    full = [ROWS, event("weights", Tensor(LARGE), seq=1)]
+
+    def no_place(payload: memoryview) -> list[int]:
+        raise OSError("no descriptor is left")
+
+    with pytest.raises(OSError, match="no descriptor"):
+        packing.pack(batch_of(full), no_place)
+    assert len(packing.pack(batch_of([ROWS]), no_place)[4]) == 1
+    packing.sent()
+    assert packing.pack(batch_of([ROWS]), no_place)[4] == []
 
 
 def test_only_large_payloads_go_beside_the_message() -> None:
