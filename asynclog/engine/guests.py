@@ -79,11 +79,9 @@ class Guests:
     def welcome(self, sock: socket.socket, pid: int) -> None:
         """Serve somebody from a thread, once it has said what it wants."""
         with self._lock:
-            if self._threads >= MOST_GUESTS:
-                sock.close()
-                return
+            full = self._threads >= MOST_GUESTS
             self._threads += 1
-        threading.Thread(target=self._attend, args=(sock, pid), name=f"asynclog-guest-{pid}", daemon=True).start()
+        threading.Thread(target=self._attend, args=(sock, pid, full), name=f"asynclog-guest-{pid}", daemon=True).start()
 
     def notify(self) -> None:
         for one in self.runners:
@@ -115,22 +113,27 @@ class Guests:
         for one in self.runners:
             one.leave()
 
-    def _attend(self, sock: socket.socket, pid: int) -> None:
+    def _attend(self, sock: socket.socket, pid: int, full: bool) -> None:
         try:
-            asyncio.run(self._serve(sock, pid))
+            asyncio.run(self._serve(sock, pid, full))
         finally:
             with self._lock:
                 self._threads -= 1
 
-    async def _serve(self, sock: socket.socket, pid: int) -> None:
+    async def _serve(self, sock: socket.socket, pid: int, full: bool) -> None:
         served = Served(sock, Lending(self._engine.settings.lent_bytes))
         runner = None
         try:
             what, *wishes = await asyncio.wait_for(served.hello, _HELLO_S)
+            if full:
+                # Said, not just hung up: it would take that for a recorder's death, and come again at once.
+                raise InvalidConfiguration(f"{MOST_GUESTS} processes are attached already")
             if what == "report":
                 await served.tell(["report", self._engine.report()])
                 return
             runner = self._runner(served, pid, *wishes)
+            # If its recorder dies before anything came, it goes on from there.
+            await served.tell(["begins", self._engine.settings.run.epoch, runner.feed.seq])
             await runner.serve_here()
         except (ProcessGone, TimeoutError, InvalidConfiguration, TypeError, ValueError) as error:
             await served.tell(["refused", str(error)])
@@ -146,6 +149,8 @@ class Guests:
         with self._lock:
             self._number += 1
             name = f"attached-{self._number}-{pid}"
+        if not isinstance(filters, dict):
+            raise InvalidConfiguration(f"filters: expected a map, got {filters!r}")
         names = {one: filters.get(one) for one in ("kinds", "namespaces", "phases", "level")}
         route = Route(sink, name=name, place="process", deadline=PATIENCE_S, **names)
         route.ephemeral = True

@@ -48,6 +48,8 @@ class Host:
         self._unsaid = 0
         self.refused: str | None = None
         """Why the other end would not serve."""
+        self.begins: tuple[int, int] | None = None
+        """(epoch, seq) of the record behind which it begins to serve, of one that attaches itself."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self) -> bool:
@@ -103,7 +105,7 @@ class Host:
         def look(place: Any) -> memoryview:
             if len(place) == 2:
                 at, nbytes = place
-                return raw[at : at + nbytes]
+                return raw[at : at + nbytes].toreadonly()
             ref = Ref(*place)
             mapping = self._slabs[ref.slab]
             if ref.offset < 0 or ref.nbytes < 0 or ref.offset + ref.nbytes > mapping.size:
@@ -142,6 +144,8 @@ class Host:
                 self._slabs.pop(number, None)
             case ["refused", str(why)]:
                 self.refused = why
+            case ["begins", int(epoch), int(seq)]:
+                self.begins = epoch, seq
             case _:
                 raise DamagedFrame(f"an unknown message {fields[0]!r}")
 

@@ -65,11 +65,15 @@ class Workers:
     def seat(self, worker: Worker, route: str) -> socket.socket:
         """The engine's end of a socket to the process that hosts the route's sink, which is started if need be. Blocks for some
         milliseconds. Raises SinkUnavailable."""
+        if self._closed:
+            raise SinkUnavailable(f"the engine of {worker.name!r} has ended")
         return self._keeper.submit(self._seat, worker, route).result()
 
     def gone(self, worker: Worker, pid: int | None) -> Exception:
         """Why a process that was lost is gone, as what is raised for it: one that was killed is started again as often as it
         takes, one that crashed is not."""
+        if self._closed:
+            return SinkUnavailable(f"the process of {worker.name!r} was ended: its time was up")
         return self._keeper.submit(self._gone, worker, pid).result()
 
     def close(self, patience_s: float) -> None:

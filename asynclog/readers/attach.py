@@ -94,7 +94,12 @@ class Attached:
                 break
             await asyncio.sleep(_LOOK_S)
         self._serving = asyncio.create_task(self._serve(stream, sock), name="asynclog-attached")
-        await self._hand.opened(self._serving)
+        try:
+            await self._hand.opened(self._serving)
+        except BaseException:
+            # Of a body that is never entered nobody would leave.
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -145,10 +150,14 @@ class Attached:
     async def _serve(self, stream: Path, sock: Any) -> None:
         try:
             while sock is not None:
+                if self._hand.left:
+                    sock.close()
+                    return
                 start = ["behind", *self._place] if self._place is not None else [self._start, 0, 0]
                 self._host = host = Host(sock, lambda: self._hand, hello=["attach", *start, self._filters])
                 if await host.serve() or self._hand.left:
                     return
+                self._place = self._place or host.begins
                 if host.refused is not None:
                     raise RunNotLive(f"{self._path} can't be attached to: {host.refused}")
                 sock = await self._successor(stream)
@@ -236,6 +245,8 @@ class _Hand:
 
     async def next(self, serving: "asyncio.Task[None]") -> Batch | None:
         self._taken.set()
+        if serving.done() and self._given.empty():
+            return None
         return await self._given.get()
 
 
