@@ -58,7 +58,7 @@ class Packing:
 
     def _definition(self, batch: Batch, schema: Schema) -> Iterator[Any]:
         name = (batch.writer, batch.epoch, schema.number)
-        if name not in self._told | self._telling:
+        if name not in self._told and name not in self._telling:
             self._telling.add(name)
             yield _packed(schema.frame(0, 0), bytes)
 
