@@ -1,0 +1,16 @@
+"""For those who come from 3DB (``threedb.result_logging``): the same loggers, over a buffer that can't hang.
+
+training process    results = Results(log); ix = await results.log(item, {"rgb": array, …})
+                    or, without asyncio, LoggerManager: append, start, log, join
+each logger         a class of BaseLogger in a module of its own, named by configuration (asynclog.config.logger_modules)
+
+A result is recorded as one write: a record with the item, and a tensor a channel. What a logger reads are arrays over what
+was recorded; nothing is counted back to the training process, so no logger can hold it up.
+"""
+
+from asynclog.integrations.threedb.base_logger import BaseLogger
+from asynclog.integrations.threedb.buffer import Buffer
+from asynclog.integrations.threedb.manager import LoggerManager
+from asynclog.integrations.threedb.results import Results
+
+__all__ = ["BaseLogger", "Buffer", "LoggerManager", "Results"]
