@@ -35,15 +35,14 @@ class Buffer:
         self._owed: dict[int, set[int]] = {}
         """Who hasn't freed a result yet, by its index; its oldest entries may have outlived their result."""
         self._held_bytes = 0
+        self._serving: int | None = None
 
     def register(self) -> int:
         """A new consumer's id: 1, 2, … It takes part from the result on that is logged right now."""
         new = len(self._ids) + 1
         self._ids.add(new)
-        for ix in self._present.keys() - self._owed.keys():
-            self._owed[ix] = set()
-        for owing in [self._owed[ix] for ix in self._present]:
-            owing.add(new)
+        if self._serving is not None:
+            self._owed.setdefault(self._serving, set()).add(new)
         return new
 
     def __getitem__(self, ix: int) -> "dict[str, Any]":
@@ -70,13 +69,17 @@ class Buffer:
     def serving(self, result: Result) -> Iterator[None]:
         """While a result is being logged."""
         ix = result.ix
+        # A run that goes on may count from 0 again, while a result of that number is still held.
+        self._let_go(ix)
         self._present[ix] = result
+        self._serving = ix
         self._held_bytes += result.nbytes
         if self._ids:
             self._owed[ix] = set(self._ids)
         try:
             yield
         finally:
+            self._serving = None
             if not self._owed.get(ix):
                 self._let_go(ix)
             self._make_room()

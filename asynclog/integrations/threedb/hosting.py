@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asynclog.errors import SinkUnavailable
+from asynclog.errors import SinkError, SinkUnavailable
 from asynclog.integrations.threedb.buffer import Buffer
 from asynclog.integrations.threedb.own_loop import OwnLoop
 from asynclog.integrations.threedb.pairing import Parts, Result, paired
@@ -55,7 +55,7 @@ class HostedLogger:
 
     async def write(self, batch: Batch, /) -> None:
         results = self._results(batch)
-        failed: list[Exception] = []
+        failed: list[tuple[Result, Exception]] = []
         for one in results:
             if one.time_ns in self._logged:
                 continue
@@ -64,16 +64,21 @@ class HostedLogger:
             except _LATER:
                 raise
             except Exception as error:  # noqa: BLE001 - raised below, when the others had their turn
-                error.add_note(f"asynclog: while logging result {one.ix} (id {one.item.get('id')!r})")
-                failed.append(error)
+                failed.append((one, error))
                 continue
             if failed:
                 self._logged.add(one.time_ns)
             else:
                 self._reached.move(batch.epoch, one.time_ns)
         if failed:
-            failed[0].add_note(f"asynclog: {len(failed)} of {len(results)} results of this batch failed")
-            raise failed[0]
+            first, cause = failed[0]
+            share = f"{len(failed)} of {len(results)} results of this batch failed, first"
+            try:
+                raise SinkError(f"{share} {first.ix} (id {first.item.get('id')!r}): {type(cause).__name__}: {cause}") from cause
+            finally:
+                # Its traceback leads to this frame, and so to the batch: a cycle would keep memory until it is collected.
+                del cause
+                failed.clear()
 
     def _results(self, batch: Batch) -> list[Result]:
         """Of a batch, the same each time it is tried, but for what was logged."""

@@ -42,6 +42,10 @@ class Parts:
     def with_more(self, events: Iterable[Event]) -> "Parts":
         return Parts(self.time_ns, (*self.events, *events))
 
+    def kept(self) -> "Parts":
+        """With arrays of its own: those of a batch lie in memory that is used again."""
+        return Parts(self.time_ns, tuple(one._replace(value=_copied(one.value)) for one in self.events))
+
     @property
     def record(self) -> Record | None:
         return next((one.value for one in self.events if one.namespace == ITEMS), None)
@@ -63,6 +67,10 @@ class Parts:
         item = put_together(record.fields, inside)
         item["result_ix"] = ix
         return Result(ix, self.time_ns, item, {one.key: one.value for one in self.events if one.namespace == CHANNELS})
+
+
+def _copied(value: Any) -> Any:
+    return Tensor(value.data.copy(), value.dtype) if isinstance(value, Tensor) else value
 
 
 class Paired(NamedTuple):
@@ -95,7 +103,7 @@ def paired(batch: Batch, held: Parts | None, fetch: Fetch, after_ns: int) -> Pai
         if parts is not None and parts.complete:
             results.append(parts.result())
             held = None
-    return Paired(results, held)
+    return Paired(results, None if held is None else held.kept())
 
 
 def _begun(write: Write, events: list[Event], fetch: Fetch) -> Parts | None:

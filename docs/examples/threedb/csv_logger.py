@@ -14,7 +14,7 @@ class CSVLogger(BaseLogger):
         super().__init__(root_dir, result_buffer, config)
         fname = path.join(root_dir, "details.csv")
         # 3DB opens it with "w". A logger that was killed is started again, and goes on where it was.
-        self.handle = open(fname, "a", newline="")
+        self.handle = open(fname, "a", newline="")  # noqa: SIM115
         self.writer = csv.writer(self.handle)
         self.regid = self.buffer.register()
         self.first = self.handle.tell() == 0

@@ -13,7 +13,7 @@ class JSONLogger(BaseLogger):
 
     def __init__(self, root_dir: str, result_buffer: Buffer, config: dict[str, Any]) -> None:
         super().__init__(root_dir, result_buffer, config)
-        self.handle = open(path.join(root_dir, "details.log"), "a")
+        self.handle = open(path.join(root_dir, "details.log"), "a")  # noqa: SIM115
         self.evaluation = config["evaluation"]
         if "label_map" in config["inference"]:
             shutil.copyfile(config["inference"]["label_map"], path.join(root_dir, "class_maps.json"))
