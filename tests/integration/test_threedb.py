@@ -124,6 +124,21 @@ async def test_tasks_that_log_at_once_do_not_mix_their_channels(tmp_path: Path) 
     assert all(one["channels"]["n"] == digest(np.full((50, 50), int(one["id"][1:]))) for one in found)
 
 
+async def test_results_may_be_logged_under_any_namespace(tmp_path: Path) -> None:
+    """As a component's own logger has one."""
+    async with al.MultiLogger(tmp_path / "run", sinks=await loggers(logger(tmp_path))) as log:
+        await threedb.Results(log.child("simulator")).log({"id": "r0", "outputs": np.ones(3)}, {"n": np.arange(3)})
+        with log.namespace("evaluation"):
+            await threedb.Results(log, first=1).log({"id": "r1"}, {"n": np.arange(3)})
+        log.log_record("result", "somebody else's", namespace="threedb")
+        log.log_scalar("result", 1.0, namespace="threedb")
+        await log.write(2)
+    assert [(one["id"], one["ix"], list(one["channels"])) for one in lines(tmp_path / "run")] == [
+        ("r0", 0, ["n"]),
+        ("r1", 1, ["n"]),
+    ]
+
+
 async def test_far_more_loggers_than_seven(tmp_path: Path) -> None:
     routes = await loggers(*[logger(tmp_path)] * 20)
     async with al.MultiLogger(tmp_path / "run", sinks=routes) as log:

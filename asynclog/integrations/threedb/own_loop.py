@@ -78,7 +78,10 @@ class OwnLoop:
         self._thread.join()
         self._thread, error, self._error = None, self._error, None
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # whose traceback holds this frame, and the item's arrays
 
     def _run(self) -> None:
         try:

@@ -8,7 +8,7 @@ reads the rest of that write in the journal.
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from asynclog.integrations.threedb.item import put_together
 from asynclog.integrations.threedb.results import CHANNELS, INSIDE, ITEMS
@@ -16,7 +16,7 @@ from asynclog.sink import Batch, Event, Write
 from asynclog.values import Record, Tensor
 
 _log = logging.getLogger("asynclog")
-_OURS = frozenset({ITEMS, CHANNELS, INSIDE})
+_OURS: Final = ((ITEMS, "record"), (CHANNELS, "tensor"), (INSIDE, "tensor"))
 
 
 class Result(NamedTuple):
@@ -69,6 +69,16 @@ class Parts:
         return Result(ix, self.time_ns, item, {one.key: one.value for one in self.events if one.namespace == CHANNELS})
 
 
+def _ours(events: Iterable[Event]) -> list[Event]:
+    """Those of a result, without the namespace of the logger that it was logged on."""
+    found = []
+    for one in events:
+        for namespace, kind in _OURS if ITEMS in one.namespace else ():
+            if one.kind == kind and (one.namespace == namespace or one.namespace.endswith(f"/{namespace}")):
+                found.append(one._replace(namespace=namespace))
+    return [one for one in found if one.kind != "record" or "result_ix" in one.value.fields]
+
+
 def _copied(value: Any) -> Any:
     return Tensor(value.data.copy(), value.dtype) if isinstance(value, Tensor) else value
 
@@ -91,7 +101,7 @@ def paired(batch: Batch, held: Parts | None, fetch: Fetch, after_ns: int) -> Pai
     results: list[Result] = []
     held = None if held is not None and held.time_ns <= after_ns else held
     for write in batch.writes():
-        events = [one for one in write.events if one.namespace in _OURS]
+        events = _ours(write.events)
         if not events or write.time_ns <= after_ns:
             continue
         if held is not None and held.time_ns != write.time_ns:
@@ -110,7 +120,7 @@ def _begun(write: Write, events: list[Event], fetch: Fetch) -> Parts | None:
     parts = Parts(write.time_ns, tuple(events))
     if parts.record is not None:
         return parts
-    whole = Parts(write.time_ns, tuple(one for one in fetch(write.time_ns) if one.namespace in _OURS))
+    whole = Parts(write.time_ns, tuple(_ours(fetch(write.time_ns))))
     if whole.record is not None:
         return whole
     _log.warning(

@@ -16,7 +16,7 @@ from asynclog.state import State
 ITEMS: Final = "threedb"
 CHANNELS: Final = "threedb/channels"
 INSIDE: Final = "threedb/inside"
-"""Namespaces of a result's record, its channels, and the arrays that were found in its item."""
+"""Namespaces of a result's record, its channels, and the arrays that were found in its item; below the logger's own."""
 _NAP_S: Final = 0.001
 
 

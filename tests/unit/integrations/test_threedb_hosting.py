@@ -294,3 +294,22 @@ async def test_a_loop_that_ends_early_is_an_error_and_no_hang(tmp_path: Path) ->
     sink = await opened(GivesUp, tmp_path)
     with pytest.raises(SinkError, match=r"GivesUp\.run ended before it was given None"):
         await sink.write(batch(simple(0)))
+
+
+class AsIn3DB(BaseLogger):
+    """Written for torch tensors, as 3DB's own image logger is."""
+
+    tensors = True
+    saved: list[Any]
+
+    def log(self, item: dict[str, Any]) -> None:
+        image = self.buffer[item["result_ix"]]["rgb"]
+        self.saved.append((item["id"], image.permute(1, 0).numpy().tolist(), image.clone()))
+
+
+async def test_a_class_that_computes_with_torch_stays_as_it_is(tmp_path: Path) -> None:
+    logger = type("AsIn3DB", (AsIn3DB,), {"saved": []})
+    sink = await opened(logger, tmp_path)
+    await sink.write(batch(simple(1)))
+    ((name, pixels, copy),) = logger.saved
+    assert (name, pixels, tuple(copy.shape)) == ("r1", [[1, 1], [1, 1]], (2, 2))
