@@ -9,7 +9,6 @@ from asynclog.integrations.threedb.buffer import Buffer
 from asynclog.integrations.threedb.own_loop import OwnLoop
 from asynclog.integrations.threedb.pairing import Parts, Result, paired
 from asynclog.integrations.threedb.reached import Reached
-from asynclog.readers import read
 from asynclog.sink import Batch, Event, Place, RunInfo
 
 if TYPE_CHECKING:
@@ -98,6 +97,9 @@ class HostedLogger:
     def _fetch(self, time_ns: int) -> list[Event]:
         if self._run.directory is None:
             return []
+        # Only after a kill: no reason to load it in every logger's process.
+        from asynclog.readers import read
+
         return [one for one in read(self._run.directory).events() if one.time_ns == time_ns]
 
     async def flush(self) -> None:

@@ -20,6 +20,11 @@ from asynclog.logger.naming import described
 from asynclog.logger.settings import plain_settings
 from asynclog.values import Array
 
+ITEMS: Final = "threedb"
+CHANNELS: Final = "threedb/channels"
+INSIDE: Final = "threedb/inside"
+"""Namespaces of a result's record, its channels, and the arrays that were found in its item; below the logger's own."""
+
 Path = tuple[str | int, ...]
 _MARKS: Final = ("keys", "tuples", "arrays")
 

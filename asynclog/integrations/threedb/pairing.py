@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from asynclog.integrations.threedb.item import put_together
-from asynclog.integrations.threedb.results import CHANNELS, INSIDE, ITEMS
+from asynclog.integrations.threedb.item import CHANNELS, INSIDE, ITEMS, put_together
 from asynclog.sink import Batch, Event, Write
 from asynclog.values import Record, Tensor
 

@@ -7,16 +7,12 @@ from typing import Any, Final, Literal, NamedTuple
 
 from asynclog.errors import InvalidValue, WouldBlock
 from asynclog.integrations.threedb.channels import Declared, channel, checked_declaration
-from asynclog.integrations.threedb.item import taken_apart
+from asynclog.integrations.threedb.item import CHANNELS, INSIDE, ITEMS, taken_apart
 from asynclog.logger.multi import MultiLogger
 from asynclog.logger.naming import described
 from asynclog.logger.parts import ChildLogger, Entry
 from asynclog.state import State
 
-ITEMS: Final = "threedb"
-CHANNELS: Final = "threedb/channels"
-INSIDE: Final = "threedb/inside"
-"""Namespaces of a result's record, its channels, and the arrays that were found in its item; below the logger's own."""
 _NAP_S: Final = 0.001
 
 

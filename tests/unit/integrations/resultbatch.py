@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from asynclog.integrations.threedb.hosting import HostedLogger
-from asynclog.integrations.threedb.item import taken_apart
-from asynclog.integrations.threedb.results import CHANNELS, INSIDE, ITEMS
+from asynclog.integrations.threedb.item import CHANNELS, INSIDE, ITEMS, taken_apart
 from asynclog.sink import RunInfo
 from asynclog.state import State
 from asynclog.testing import batch_of

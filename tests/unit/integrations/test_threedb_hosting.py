@@ -10,7 +10,7 @@ import pytest
 
 from asynclog.errors import SinkError, SinkUnavailable
 from asynclog.integrations.threedb import BaseLogger
-from asynclog.integrations.threedb.results import CHANNELS
+from asynclog.integrations.threedb.item import CHANNELS
 from asynclog.state import State
 from asynclog.testing import lend
 from tests.unit.integrations.resultbatch import batch, cut, opened, pairs, run_info, simple
