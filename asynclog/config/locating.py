@@ -43,6 +43,8 @@ def _source_of_name(name: str) -> Path | None:
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
         raise InvalidConfiguration(f"logger_modules: expected a dotted name or the path of a .py file, got {name!r}")
+    if parts[0] == "__main__":
+        raise InvalidConfiguration("logger_modules: __main__ is another program in each process; name its file")
     spec = find_spec(parts[0])
     for depth in range(1, len(parts)):
         if spec is None:

@@ -149,6 +149,33 @@ async def test_far_more_loggers_than_seven(tmp_path: Path) -> None:
         assert [one["ix"] for one in lines(tmp_path / "run", route.name)] == list(range(5)), route.name
 
 
+KEEPS = """
+class Keeps(Lines):
+    def log(self, item):
+        self.kept = [*getattr(self, "kept", []), (item["result_ix"], self.buffer[item["result_ix"]]["n"])]
+        self.buffer.free(item["result_ix"], self.regid)
+
+    def end(self):
+        for ix, array in self.kept[::10]:
+            self.handle.write(json.dumps([ix, hashlib.sha256(array.tobytes()).hexdigest(), array.flags.writeable]) + "\\n")
+Lines = Keeps
+"""
+
+
+async def test_arrays_that_a_logger_keeps_stay_what_they_are(tmp_path: Path) -> None:
+    """Freed or not, and while the memory around them is used again."""
+    random = np.random.default_rng(0)
+    given = []
+    routes = await loggers(logger(tmp_path, KEEPS))
+    async with al.MultiLogger(tmp_path / "run", sinks=routes, slabs=32 << 20) as log:
+        results = threedb.Results(log)
+        for at in range(100):
+            array = random.integers(0, 256, (100, 300), np.uint8)
+            ix = await results.log({"id": f"r{at}"}, {"n": array})
+            given.append([ix, digest(array)[2], False])
+    assert lines(tmp_path / "run") == given[::10]
+
+
 RAISES = """
 class Broken(Lines):
     def log(self, item):

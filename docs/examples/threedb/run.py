@@ -40,10 +40,10 @@ def kill_host(run: Path, logger: str) -> str:
     return f"killed process {pids[-1]}, which hosted {logger}, with SIGKILL"
 
 
-async def until_started(run: Path, loggers: list[str]) -> None:
-    """Processes start beside the first results; here they are waited for, so that there is one to kill."""
-    for _ in range(600):
-        if all(starts(run, one) for one in loggers):
+async def until_started(run: Path, logger: str) -> None:
+    """Processes start beside the first results; here one is waited for, so that there is one to kill."""
+    for _ in range(900):
+        if starts(run, logger):
             return
         await asyncio.sleep(0.05)
 
@@ -53,7 +53,6 @@ async def record(run: Path, number: int) -> dict[str, int]:
     config = al.config.load(HERE / "config.yaml")
     config["inference"]["label_map"] = str(HERE / config["inference"]["label_map"])
     loggers = al.config.logger_modules(config)
-    names = [one.name for one in loggers]
     log = al.MultiLogger(run, sinks=loggers, config=config)
     async with log:
         results = threedb.Results(log)
@@ -62,7 +61,7 @@ async def record(run: Path, number: int) -> dict[str, int]:
             if (at + 1) % max(1, number // 5) == 0:
                 print(f"{at + 1:5} of {number} results logged", flush=True)
             if at + 1 == number // 2:
-                await until_started(run, names)
+                await until_started(run, VICTIM)
                 print(f"      {kill_host(run, VICTIM)}", flush=True)
             await asyncio.sleep(0)
     return {name: one["pending"] for name, one in log.statistics()["routes"].items()}

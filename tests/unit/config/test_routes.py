@@ -85,6 +85,7 @@ def test_a_missing_module_is_told_with_the_nearest_one(package: str) -> None:
     assert refusal(f"{package}.iner.csv_logger").endswith(f"did you mean '{package}.inner'?")
     assert refusal("package_of_logers.inner").endswith(f"did you mean '{package}'?")
     assert "is a module, and no package" in refusal(f"{package}.inner.csv_logger.Logger")
+    assert refusal("__main__").endswith("name its file")
     assert "expected a dotted name or the path of a .py file" in refusal("not a name")
 
 
