@@ -128,7 +128,7 @@ class Guests:
         try:
             what, *wishes = await asyncio.wait_for(served.hello, _HELLO_S)
             if what == "report":
-                await served.tell(["report", self._engine.report()])
+                await served.tell(["report", self._engine.report() | {"slabs": self._engine.stock}])
                 return
             runner = self._runner(served, pid, *wishes)
             await runner.serve_here()

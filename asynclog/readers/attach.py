@@ -87,9 +87,9 @@ class Attached:
         return self._hand.status
 
     async def __aenter__(self) -> Self:
-        until = time.monotonic() + self._wait
+        began = time.monotonic()
         while True:
-            stream, sock = await asyncio.to_thread(self._found, final=time.monotonic() >= until)
+            stream, sock = await asyncio.to_thread(self._found, time.monotonic() - began)
             if sock is not None:
                 break
             await asyncio.sleep(_LOOK_S)
@@ -128,8 +128,9 @@ class Attached:
 
     # -- being served -----------------------------------------------------------------------------------------------
 
-    def _found(self, *, final: bool) -> Any:
+    def _found(self, waited: float) -> Any:
         """The stream and a connection to whoever records it, or None in its place while one may still come."""
+        final = waited >= self._wait
         try:
             directory = run_directory(self._path)
             stream = _stream_of(directory, self._writer)
@@ -138,7 +139,7 @@ class Attached:
                 raise
             return self._path, None
         sock = knock(stream)
-        if sock is None and final:
+        if sock is None and final and not (waited < _SUCCESSOR_S and is_written(directory, stream.name)):
             raise RunNotLive(f"nobody records {self._path} now; al.read reads what was recorded, al.follow waits for more")
         return stream, sock
 
