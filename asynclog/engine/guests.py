@@ -108,7 +108,7 @@ class Guests:
 
     def left(self) -> bool:
         """Whether some are still being served."""
-        return any(not one.ended.is_set() for one in self.runners)
+        return self._threads > 0
 
     def close(self) -> None:
         """Let go of them."""
