@@ -2,10 +2,10 @@
 
 A loan is held for as long as its caller likes, and no consumer can bring it back. So loans get half of the memory at most:
 the other half always comes round, and no write waits in vain. A loan that waits for other loans does, if nobody writes them;
-after ``patience_s`` without any that was written or given back it is told so.
+after PATIENCE_S without any that was written or given back it is told so.
 """
 
-import time
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,7 +19,7 @@ from asynclog.shm.slab import ARENA_BYTES, Ref, size_class
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
 
-_PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 5.0
 
 
 class Lending:
@@ -28,16 +28,16 @@ class Lending:
     def __init__(self, producer: Producer, quota: int, came: Callable[[], None]) -> None:
         self._producer, self._came = producer, came
         self._of_slabs: dict[int, int] = {}
-        self._settled_at = 0.0
+        self._settled = 0
         self.most_bytes = quota // 2
         self.held_bytes = 0
         """In slabs with something on loan: a small loan keeps all of its slab from coming round."""
         self.dropped: deque[Ref] = deque()
         """Given back by whoever was not sure to be allowed to take the lock."""
-        self.patience_s = _PATIENCE_S
 
     @property
     def lock(self) -> AbstractContextManager[object]:
+        """The producer's. A forked child has another one."""
         return self._producer.lock
 
     @property
@@ -71,7 +71,8 @@ class Lending:
         """Memory, when there is some. Raises WouldBlock if what is on loan stays there, LoggerClosed."""
         copying = Copying(core)
         copying.snapshots = [wanted]
-        began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        since, settled = loop.time(), self._settled
         while True:
             with self.lock:
                 self.sweep()
@@ -83,8 +84,10 @@ class Lending:
                 with self.lock:
                     if self._adopt(ref):
                         return ref
-            if time.monotonic() - max(began, self._settled_at) > self.patience_s:
-                raise WouldBlock(f"{self._held()}; none was written for {self.patience_s:g} s")
+            if settled != self._settled:
+                since, settled = loop.time(), self._settled
+            elif loop.time() - since > PATIENCE_S:
+                raise WouldBlock(f"for {PATIENCE_S:g} s {self._held()}")
             await core.room()
 
     def _full(self, nbytes: int) -> bool:
@@ -117,7 +120,7 @@ class Lending:
         else:
             del self._of_slabs[ref.slab]
             self.held_bytes -= self._producer.pool.ledger.slabs[ref.slab].size
-        self._settled_at = time.monotonic()
+        self._settled += 1
         self._came()
 
     def give_back(self, ref: Ref) -> None:

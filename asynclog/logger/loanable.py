@@ -17,6 +17,7 @@ from asynclog.errors import InvalidValue
 from asynclog.logger.capture import unreadable, value_of
 from asynclog.logger.kinds import Kinds
 from asynclog.logger.loan import Form
+from asynclog.logger.makers import MAKERS
 from asynclog.logger.naming import described, shortened
 from asynclog.normal.narrow import BITS
 from asynclog.wire.event import payload_offsets, specs_of, split
@@ -74,8 +75,7 @@ def _refused(expected: str, got: str, hint: str | None = None) -> InvalidValue:
 
 def _asked(kind: Any, params: Mapping[str, Any]) -> _Asked:
     if kind not in KINDS:
-        other = isinstance(kind, str) and hasattr(Kinds, f"log_{kind}")
-        hint = f"log_{kind} takes it" if other else None
+        hint = f"log_{kind} takes it" if isinstance(kind, str) and kind in {"scalar", *MAKERS} else None
         raise _refused(f"a kind that is one array, which can be lent: {', '.join(KINDS)}", repr(kind), hint)
     known = _parameters(kind)
     unknown = sorted(params.keys() - set(known))
@@ -109,7 +109,7 @@ def _dtype(dtype: Any) -> "tuple[np.dtype[Any], str | None]":
         raise _refused("a dtype", described(dtype)) from None
     if found.name in BITS:
         return found, found.name
-    if dtype is None or found.kind not in "biufc" or found.isbuiltin != 1:
-        hint = "newbyteorder('=') is what is recorded" if found.kind in "iufc" and found.isbuiltin == 0 else None
+    if dtype is None or found.kind not in "biufc" or not found.isnative:
+        hint = None if found.isnative else "newbyteorder('=') makes it so"
         raise _refused("a dtype of numbers, in this machine's byte order", "None" if dtype is None else repr(found), hint)
     return found, None
