@@ -1,8 +1,8 @@
 """How much of shared memory is on loan, and who may have more.
 
 A loan is held for as long as its caller likes, and no consumer can bring it back. So loans get half of the memory at most:
-the other half always comes round, and no write waits in vain. A loan that waits for other loans does, if nobody writes them;
-after PATIENCE_S without any that was written or given back it is told so.
+the other half always comes round, and what fits into it waits for no loan. A loan that waits for other loans waits in vain if
+nobody writes them: after PATIENCE_S without any that was written or given back it is told so.
 """
 
 import asyncio

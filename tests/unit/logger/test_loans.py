@@ -263,6 +263,37 @@ async def test_thousands_of_loans_go_through_little_memory(tmp_path: Path) -> No
     assert [int(event.value.data[-1]) for event in run.events(key="large")] == [step % 256 for step in range(0, 2000, 50)]
 
 
+async def test_threads_render_while_the_loop_writes(tmp_path: Path) -> None:
+    """Each with a handle of its own; every frame is in one of the writes."""
+
+    async def body(log: al.MultiLogger) -> None:
+        def render(number: int) -> None:
+            handle = log.loan(f"thread{number}", 100, np.int64)
+            for count in range(200):
+                while True:
+                    try:
+                        with handle as array:
+                            array[:] = count
+                        break
+                    except al.WouldBlock:
+                        pass
+
+        rendering = [asyncio.create_task(asyncio.to_thread(render, number)) for number in range(4)]
+        step = 0
+        while not all(one.done() for one in rendering):
+            await log.write(step)
+            await asyncio.sleep(0)
+            step += 1
+        await asyncio.gather(*rendering)
+        await log.write(step)
+        await all_comes_back(log)
+
+    run = await recorded(tmp_path / "run", body, slabs=16 * MEBIBYTE)
+    for number in range(4):
+        found = [set(event.value.data.tolist()) for event in run.events(key=f"thread{number}")]
+        assert found == [{count} for count in range(200)]
+
+
 async def test_a_loan_that_is_due_for_a_route_alone_is_recorded(tmp_path: Path) -> None:
     """Once in so many steps; what isn't due gives its memory back."""
 
@@ -736,8 +767,8 @@ async def test_a_write_of_loans_and_of_more_copies_than_there_is_memory(tmp_path
     """What was lent goes first, so that what is to be copied finds room."""
 
     async def body(log: al.MultiLogger) -> None:
-        for at in range(6):
-            log.log_tensor(f"y{at}", np.full(3 * MEBIBYTE, at, "u1"))
+        for at, size in enumerate((3, 7, 3, 7)):
+            log.log_tensor(f"y{at}", np.full(size * MEBIBYTE, at, "u1"))
         assert fill(log) == 2
         log.log_scalar("loss", 0.5)
         async with asyncio.timeout(30):
@@ -751,7 +782,7 @@ async def test_a_write_of_loans_and_of_more_copies_than_there_is_memory(tmp_path
 
     run = await recorded(tmp_path / "run", body, slabs=16 * MEBIBYTE)
     found = [(event.key, int(event.value.data[-1])) for event in run.events(kind="tensor")]
-    assert sorted(found) == [*((f"x{at}", at) for at in range(2)), *((f"y{at}", at) for at in range(6))]
+    assert sorted(found) == [*((f"x{at}", at) for at in range(2)), *((f"y{at}", at) for at in range(4))]
     assert run.series("loss").value.tolist() == [0.5]
 
 
