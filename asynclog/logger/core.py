@@ -24,6 +24,7 @@ from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.due import DueBoard
+from asynclog.logger.loans import Loans
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
 from asynclog.logger.room import LITTLE_BYTES, Room
@@ -76,6 +77,7 @@ class Core:
             quota=self.quota, create=create, on_room=self._on_room, on_low=self._on_low, on_message=self._on_message
         )
         self.numbers = NumberWriter(self.producer)
+        self.loans = Loans(self.producer, self.quota, self._on_room)
         self.owner = 0
         self.scopes: ContextVar[Any] | None = None
         self.state = "new"
@@ -222,6 +224,8 @@ class Core:
 
     async def room(self) -> None:
         """Until memory or a held route may have come free."""
+        with self.producer.lock:
+            self.loans.sweep()
         await self._room.wait(self.producer)
 
     async def comes_free(self, nbytes: int) -> bool:

@@ -11,6 +11,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
     """See MultiLogger.statistics."""
     producer = core.producer
     with producer.lock:
+        core.loans.sweep()
         counts = producer.counts
         unseen = counts.skipped
         routes: dict[str, dict[str, Any]] = {}
@@ -35,7 +36,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
             "now_ns": time.time_ns(),
             "as_of_ns": as_of,
             "recorder": recorder,
-            "slabs": producer.stock_report(),
+            "slabs": {**producer.stock_report(), **core.loans.statistics()},
             "routes": routes,
             "attached": attached,
         }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from asynclog.errors import NoRoom, WouldBlock
 from asynclog.logger.copying import Copying, Snapshot
 from asynclog.logger.due import Decision
+from asynclog.logger.loan import Loan
 from asynclog.logger.pending import Logged, Taken
 from asynclog.logger.resolving import Resolving, at_once, waiting
 from asynclog.shm.rows import Block
@@ -105,6 +106,11 @@ class Writing:
                 filled = 0
             portions[-1].append(snapshot)
             filled += snapshot.nbytes
+        lent = [one for one in snapshots if type(one.logged.value) is Loan]
+        if lent and len(portions) > 1:
+            # They go first: nobody waits for memory with so much of it in hand.
+            copied = ([one for one in portion if type(one.logged.value) is not Loan] for portion in portions)
+            return [lent, *filter(None, copied)]
         return portions
 
     async def _committed(self, decision: Decision) -> Block | None:
@@ -141,7 +147,12 @@ class Writing:
                 core.producer.blocks.drain()
                 for snapshot, ref in zip(copying.snapshots, copying.refs, strict=True):
                     counted = snapshot.logged.kind == "histogram"
-                    core.producer.event(time_ns, self._meta(snapshot), ref, counted=counted)
+                    loan = snapshot.logged.value
+                    if type(loan) is Loan:
+                        core.producer.event(time_ns, self._meta(snapshot), loan.ref, counted=counted)
+                        loan.announced()
+                    else:
+                        core.producer.event(time_ns, self._meta(snapshot), ref, counted=counted)
                 for text in complaints:
                     logged = Logged("string", "asynclog", "invalid", text, {})
                     told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])
