@@ -6,6 +6,7 @@
     w5         kill -9 of the training process, of its recorder, of both: what is lost
     values     canonical forms, a histogram's counting, and what the loop pays for such values
     loans      arrays rendered into shared memory: what a use costs, whatever the size, beside a copy
+    consumers  records handed to other processes: a loan of any size, small frames, round trips; what eight cost the loop
     rollouts   a thousand rollouts of 2,000 tokens a second: the heartbeat, and what each costs its task
     memory     a million steps: growth of both processes in the second half
     tables     a million rows of a table, added one at a time
@@ -25,6 +26,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bench import (
+    consumers,
     footprint,
     importtime,
     keys,
@@ -50,6 +52,7 @@ WORKLOADS: Mapping[str, ModuleType] = {
     "w5": w5_kill,
     "values": values,
     "loans": loans,
+    "consumers": consumers,
     "rollouts": rollouts,
     "memory": memory,
     "tables": tables,
