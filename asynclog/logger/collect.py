@@ -98,6 +98,7 @@ class Collector(Kinds, Namespaces, Tables):
         reduction = None if reduce is None else checked(reduce)
         # numpy loads with the first logger, not with this class.
         from asynclog.logger.capture import number
+        from asynclog.logger.devices import kept
 
         core = self._core
         try:
@@ -110,6 +111,8 @@ class Collector(Kinds, Namespaces, Tables):
                     core.numbers.reduce_by(full, key, reduction)
                 if makes_number(value):
                     self._further.deferred(full, key, value, reduction)
+                elif core.devices.number(value) is not None:
+                    self._further.far(full, key, kept(value), reduction)
                 else:
                     self._further.folded(full, key, number(value, full, key), reduction)
         except InvalidValue as error:

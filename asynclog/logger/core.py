@@ -23,6 +23,7 @@ from asynclog.link.links import Link
 from asynclog.link.messages import Finished, Flushed, Message, Ready, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
+from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
@@ -73,9 +74,10 @@ class Core:
         create = memory.create_shared if self._needs_sharing else memory.create_anonymous
         self._room = Room(self.check_open)
         self.producer = Producer(
-            quota=self.quota, create=create, on_room=self._on_room, on_low=self._on_low, on_message=self._on_message
+            quota=self.quota, create=create, on_room=self.came_free, on_low=self._on_low, on_message=self._on_message
         )
         self.numbers = NumberWriter(self.producer)
+        self.devices = Devices(self)
         self.owner = 0
         self.scopes: ContextVar[Any] | None = None
         self.state = "new"
@@ -171,6 +173,7 @@ class Core:
         if self.state != "open":
             return
         self.state = "forked"
+        self.devices.after_fork()
         self.producer.lock = threading.RLock()
         self.producer.blocks.shut()
         self.producer.close()
@@ -228,7 +231,8 @@ class Core:
         is one now). Where much is on its way memory soon comes back, and used memory is warm."""
         return await self._room.comes_free(self.producer, nbytes)
 
-    def _on_room(self) -> None:
+    def came_free(self) -> None:
+        """Memory came free; under the producer's lock."""
         self._room.came()
 
     def _on_low(self) -> None:
@@ -257,6 +261,13 @@ class Core:
         if self.complaint_count <= _MOST_COMPLAINTS:
             self._complaints.append(str(error))
             _log.warning("not recorded: %s", error)
+
+    def note(self, text: str) -> None:
+        """Say what became of something that was written, and record it as an event of the next commit."""
+        self.complaint_count += 1
+        if self.complaint_count <= _MOST_COMPLAINTS:
+            self._complaints.append(text)
+            _log.warning("%s", text)
 
     def take_complaints(self) -> list[str]:
         complaints, self._complaints = self._complaints, []

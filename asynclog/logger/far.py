@@ -1,0 +1,121 @@
+"""Numbers that lie on a device: which they are, and how those of one write cross together and come back apart.
+
+Floating point crosses as float64, whole numbers and bool as int64, unsigned ones of 64 bits as they are: one copy for each
+that a write has.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from asynclog.errors import InvalidValue
+from asynclog.flow.reduce import Fold
+from asynclog.logger.capture import number
+from asynclog.logger.pending import Folding
+from asynclog.shm.device import Device, Move, Stack, device_of
+from asynclog.shm.staging import Place, Staging
+
+_FLOAT: Final = np.dtype(np.float64)
+_WHOLE: Final = np.dtype(np.int64)
+_UNSIGNED: Final = np.dtype(np.uint64)
+_Class = tuple[Device, "np.dtype[Any]"]
+
+
+class Far(NamedTuple):
+    """The number of a series in a write, when it comes: ``there``, or what they and ``raw`` fold to, if that is a Folding.
+    raw: as it was logged."""
+
+    there: list[Any]
+    raw: Any
+
+    def settled(self, arrived: Iterable[Any]) -> Any:
+        """The number, of those that ``there`` came to."""
+        if not isinstance(self.raw, Folding):
+            return next(iter(arrived))
+        coming = iter(arrived)
+        folded = Folding(self.raw.reduction)
+        folded.fold = self.raw.fold
+        for one in self.raw.there:
+            if isinstance(one, Fold):
+                folded.join_fold(one)
+            else:
+                folded.add(one if isinstance(one, float | int) else next(coming))
+        assert folded.fold is not None
+        return folded.fold.value
+
+
+Numbers = list[tuple[str, dict[str, Any]]]
+
+
+def travels(value: Any) -> Device | None:
+    """The device of a number that crosses by itself: a real one, of no dimensions."""
+    device = device_of(value)
+    form = None if device is None else device.form(value)
+    return device if form is not None and form.shape == () and form.dtype.kind in "biuf" else None
+
+
+def _class_of(value: Any) -> _Class:
+    device = device_of(value)
+    assert device is not None
+    form = device.form(value)
+    assert form is not None
+    if form.dtype.kind == "f":
+        return device, _FLOAT
+    return device, _UNSIGNED if form.dtype == _UNSIGNED else _WHOLE
+
+
+class Landing:
+    """Where the numbers of one write arrive. staging(device): whose memory. The caller holds a lock."""
+
+    def __init__(self, numbers: Numbers, staging: Callable[[Device], Staging]) -> None:
+        self._numbers, self._staging = numbers, staging
+        self._classes: dict[_Class, list[Any]] = {}
+        self._where: dict[tuple[str, str], list[tuple[_Class, int]]] = {}
+        for namespace, keys in numbers:
+            for key, found in keys.items():
+                if isinstance(found, Far):
+                    self._where[namespace, key] = [self._seat(one) for one in found.there]
+        self._places: dict[_Class, Place] = {}
+
+    def _seat(self, value: Any) -> tuple[_Class, int]:
+        which = _class_of(value)
+        ones = self._classes.setdefault(which, [])
+        ones.append(value)
+        return which, len(ones) - 1
+
+    def moves(self) -> dict[Device, list[Move]]:
+        """What is to be copied where, by device; once."""
+        found: dict[Device, list[Move]] = {}
+        for which, ones in self._classes.items():
+            place = self._places[which] = self._staging(which[0]).take(len(ones), which[1])
+            found.setdefault(which[0], []).append((Stack(ones), place.numbers))
+        # From here on nobody needs the device's own; its memory needn't wait for ours.
+        self._classes = {}
+        return found
+
+    def arrived(self) -> tuple[Numbers, list[InvalidValue]]:
+        """The numbers of the write, all of them plain now, and what is wrong with those that can't be recorded."""
+        there = {which: place.numbers.tolist() for which, place in self._places.items()}
+        plain: Numbers = []
+        wrong: list[InvalidValue] = []
+        for namespace, keys in self._numbers:
+            settled: dict[str, Any] = {}
+            for key, found in keys.items():
+                try:
+                    if isinstance(found, Far):
+                        seats = self._where[namespace, key]
+                        found = number(found.settled(there[which][at] for which, at in seats), namespace, key)
+                except InvalidValue as error:
+                    wrong.append(error)
+                else:
+                    settled[key] = found
+            if settled:
+                plain.append((namespace, settled))
+        return plain, wrong
+
+    def give_back(self) -> None:
+        """When nothing is written any more."""
+        for (device, _), place in self._places.items():
+            self._staging(device).give_back(place)
+        self._places = {}
