@@ -149,8 +149,7 @@ def form_of(tensor: Any, *, bits: bool) -> Form | None:
 def bytes_of(torch: Any, tensor: Any, dtype: "np.dtype[Any]") -> Any:
     """A tensor's bytes in the dtype that its Form names, contiguous: itself where it is so already."""
     data = tensor.detach()
-    held = form_of(data, bits=True)
-    if held is None or held.dtype != dtype:
+    if BITS.get(str(data.dtype).removeprefix("torch.")) != dtype:
         data = data.to(getattr(torch, dtype.name))
     return data.resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
 
