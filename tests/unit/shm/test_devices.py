@@ -161,6 +161,7 @@ SHAPES: "dict[str, Callable[[Any], Any]]" = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf support")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [*WHOLE, *FLOATING, *NARROW])
 def test_tensors_become_the_bytes_that_are_recorded(dtype: str, shape: str) -> None:
