@@ -137,7 +137,8 @@ class Collector(Kinds, Namespaces, Tables):
         """Record everything pending at a State (or a bare step of phase "train").
 
         When this returns it is accepted: it survives the death of this process, and the caller may overwrite everything it
-        logged. It waits only for callables, for room in shared memory, and for routes with overflow="block"; the loop runs on.
+        logged. With something on a CUDA device it is accepted when that has come, which nobody waits for. It waits only for
+        callables, for room in shared memory, and for routes with overflow="block"; the loop runs on.
         Raises InvalidValue for a bad state (bad values too, if the logger is strict), LoggerClosed.
         """
         pending = self._pending

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asynclog.errors import InvalidValue
-from asynclog.logger.copying import Snapshot
+from asynclog.logger.copying import NONE_FAR, Snapshot
 from asynclog.logger.far import Far, Landing, Numbers
 from asynclog.shm.device import Copy, Device, Move, device_of
 from asynclog.shm.slab import Ref
@@ -33,7 +33,7 @@ class Crossing:
         self, devices: "Devices", numbers: Numbers, snapshots: list[Snapshot], refs: list[Ref | None], commit: Commit
     ) -> None:
         self._devices, self._commit = devices, commit
-        self._numbers, self._snapshots, self.refs = numbers, snapshots, refs
+        self._snapshots, self.refs = snapshots, refs
         self._landing = Landing(numbers, devices.staging)
         self._copies: list[Copy] = []
         self.error: Exception | None = None
@@ -62,7 +62,10 @@ class Crossing:
         for snapshot, ref in zip(self._snapshots, self.refs, strict=True):
             if ref is not None:
                 self._add_arrays(moves, snapshot, ref)
-        self._copies = [device.copy(its) for device, its in moves.items()]
+        # Neither here is anything kept of what is the device's.
+        self._snapshots = [one._replace(logged=one.logged._replace(value=None), far=NONE_FAR) for one in self._snapshots]
+        for device, its in moves.items():
+            self._copies.append(device.copy(its))
 
     def _add_arrays(self, moves: dict[Device, list[Move]], snapshot: Snapshot, ref: Ref) -> None:
         view = self._devices.pool.view(ref)

@@ -41,7 +41,8 @@ class Devices:
     @property
     def pending(self) -> int:
         """Numbers and values that have not come yet."""
-        return sum(one.count for one in self._queue if not one.dropped)
+        with self._core.producer.lock:
+            return sum(one.count for one in self._queue if not one.dropped)
 
     # -- what goes this way -----------------------------------------------------------------------------------------
 
@@ -68,9 +69,9 @@ class Devices:
 
     def begin(self, crossing: Crossing) -> None:
         """From here on it is settled by ``poll`` alone."""
-        if not self._queue:
-            self.wake()
         self._queue.append(crossing)
+        if len(self._queue) == 1:
+            self.wake()
         crossing.begin()
 
     def drop(self, crossing: Crossing) -> None:
@@ -82,6 +83,9 @@ class Devices:
 
     def poll(self) -> bool:
         """Settle what has come, in order; True if more is on its way. In the link's thread, and when somebody can't wait."""
+        # Nearly always; it is asked at each turn of the thread. Whoever puts something there wakes it afterwards.
+        if not self._queue:
+            return False
         with self._core.producer.lock:
             while self._queue and not self._over:
                 first = self._queue[0]

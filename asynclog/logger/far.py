@@ -23,24 +23,32 @@ _Class = tuple[Device, "np.dtype[Any]"]
 
 
 class Far(NamedTuple):
-    """The number of a series in a write, when it comes: ``there``, or what they and ``raw`` fold to, if that is a Folding.
-    raw: as it was logged."""
+    """The number of a series in a write, when it comes: what lies ``there``, or what that and more fold to, if ``raw`` is a
+    Folding. raw: as it was logged."""
 
     there: list[Any]
     raw: Any
 
+
+class Coming(NamedTuple):
+    """The same without what is the device's: where its numbers arrive, and, if they fold, with what; None in the place of one
+    that comes."""
+
+    seats: "list[tuple[_Class, int]]"
+    folding: Folding | None
+
     def settled(self, arrived: Iterable[Any]) -> Any:
-        """The number, of those that ``there`` came to."""
-        if not isinstance(self.raw, Folding):
-            return next(iter(arrived))
+        """The number, of those that have arrived."""
         coming = iter(arrived)
-        folded = Folding(self.raw.reduction)
-        folded.fold = self.raw.fold
-        for one in self.raw.there:
+        if self.folding is None:
+            return next(coming)
+        folded = Folding(self.folding.reduction)
+        folded.fold = self.folding.fold
+        for one in self.folding.there:
             if isinstance(one, Fold):
                 folded.join_fold(one)
             else:
-                folded.add(one if isinstance(one, float | int) else next(coming))
+                folded.add(next(coming) if one is None else one)
         assert folded.fold is not None
         return folded.fold.value
 
@@ -69,14 +77,22 @@ class Landing:
     """Where the numbers of one write arrive. staging(device): whose memory. The caller holds a lock."""
 
     def __init__(self, numbers: Numbers, staging: Callable[[Device], Staging]) -> None:
-        self._numbers, self._staging = numbers, staging
+        self._staging = staging
         self._classes: dict[_Class, list[Any]] = {}
-        self._where: dict[tuple[str, str], list[tuple[_Class, int]]] = {}
-        for namespace, keys in numbers:
-            for key, found in keys.items():
-                if isinstance(found, Far):
-                    self._where[namespace, key] = [self._seat(one) for one in found.there]
         self._places: dict[_Class, Place] = {}
+        self._numbers = [
+            (space, {key: self._coming(one) if isinstance(one, Far) else one for key, one in keys.items()})
+            for space, keys in numbers
+        ]
+
+    def _coming(self, far: Far) -> Coming:
+        seats = [self._seat(one) for one in far.there]
+        if not isinstance(far.raw, Folding):
+            return Coming(seats, None)
+        folding = Folding(far.raw.reduction)
+        folding.fold = far.raw.fold
+        folding.there = [one if isinstance(one, float | int | Fold) else None for one in far.raw.there]
+        return Coming(seats, folding)
 
     def _seat(self, value: Any) -> tuple[_Class, int]:
         which = _class_of(value)
@@ -90,7 +106,7 @@ class Landing:
         for which, ones in self._classes.items():
             place = self._places[which] = self._staging(which[0]).take(len(ones), which[1])
             found.setdefault(which[0], []).append((Stack(ones), place.numbers))
-        # From here on nobody needs the device's own; its memory needn't wait for ours.
+        # From here on the device sees to what is its own: its memory, and the graph that a tensor may hang on, need not wait.
         self._classes = {}
         return found
 
@@ -103,9 +119,8 @@ class Landing:
             settled: dict[str, Any] = {}
             for key, found in keys.items():
                 try:
-                    if isinstance(found, Far):
-                        seats = self._where[namespace, key]
-                        found = number(found.settled(there[which][at] for which, at in seats), namespace, key)
+                    if isinstance(found, Coming):
+                        found = number(found.settled(there[which][at] for which, at in found.seats), namespace, key)
                 except InvalidValue as error:
                     wrong.append(error)
                 else:

@@ -93,6 +93,9 @@ class Taken(NamedTuple):
         return sum(len(one) for _, one in self.numbers) + len(self.values)
 
 
+NOTHING_TAKEN: Final = Taken([], [], {})
+
+
 class Further:
     """The less usual part: other namespaces, folded numbers, values, rows of tables. Guarded by a lock; empty in most
     writes."""

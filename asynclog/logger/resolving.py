@@ -102,7 +102,7 @@ class Resolving:
                 self._core.producer.counts.skipped += 1
                 return
             value = yield from _called(value, "scalar", namespace, key)
-        if self._core.devices.number(value) is not None:
+        if type(value) is not int and self._core.devices.number(value) is not None:
             settled[key] = Far([value], value)
             return
         value = yield from _number_here(value, namespace, key)

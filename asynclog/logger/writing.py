@@ -19,7 +19,7 @@ from asynclog.logger.copying import Copying, Snapshot, uncancelled
 from asynclog.logger.crossing import Crossing, as_logged
 from asynclog.logger.due import Decision
 from asynclog.logger.numbers import Numbers
-from asynclog.logger.pending import Logged, Taken
+from asynclog.logger.pending import NOTHING_TAKEN, Logged, Taken
 from asynclog.logger.resolving import Resolving, at_once, waiting
 from asynclog.shm.rows import Block
 from asynclog.shm.slab import Ref
@@ -133,8 +133,8 @@ class Writing:
             self._core.check_open()
             # Those of one block increase: what crosses is committed in the order in which it is begun.
             self._time_ns = self._time_ns or self._core.next_time()
-            self._core.devices.begin(crossing)
             self._crossing = crossing
+            self._core.devices.begin(crossing)
 
     def _hand_over(self, crossing: Crossing, decision: Decision) -> None:
         """The write is done, and what it took is pending until it has come."""
@@ -143,7 +143,9 @@ class Writing:
             core.check_open()
             crossing.ready = True
             self.recorded += crossing.count
-            self._crossing, copying.refs, self._numbers = None, [], []
+            # Nothing of what is a device's is kept until it has come: whatever is needed of it is with the device.
+            self._crossing, copying.snapshots, copying.refs, self._numbers = None, [], [], []
+            self.taken = NOTHING_TAKEN
             core.board.spend(self._began)
 
     def _give_back(self) -> None:

@@ -165,17 +165,16 @@ class FakeCopy:
     """What was asked for at once. early: its sources are read now."""
 
     def __init__(self, moves: Sequence[Move], *, early: bool) -> None:
-        self._moves = list(moves)
-        self._read = [_numbers(source, target) for source, target in moves] if early else None
+        self._moves: list[Move] = [(_numbers(*one), one[1]) for one in moves] if early else list(moves)
+        self._early = early
         self._arrived = False
         self.error: Exception | None = None
         for _, target in moves:
             target.reshape(-1).view(np.uint8)[:] = SCRIBBLE
 
     def arrive(self) -> None:
-        read = [_numbers(*one) for one in self._moves] if self._read is None else self._read
-        for (_, target), numbers in zip(self._moves, read, strict=True):
-            np.copyto(target, numbers)
+        for source, target in self._moves:
+            np.copyto(target, source if self._early else _numbers(source, target))
         self._arrived = True
 
     def writes_to(self, start: int, size: int) -> bool:

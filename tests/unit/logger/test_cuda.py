@@ -93,7 +93,7 @@ async def test_a_write_returns_while_the_device_computes_what_it_records(tmp_pat
         loss = torch.ones((), device="cuda") * 3
         computed = torch.cuda.Event()
         computed.record()
-        log.log({"loss": loss, "count": torch.tensor(5).cuda(non_blocking=True)})
+        log.log({"loss": loss, "count": torch.full((), 5, device="cuda")})
         log.log_tensor("small", torch.full((1000,), 7.0, device="cuda"))
         log.log_tensor("large", torch.full((LARGE,), 7, dtype=torch.uint8, device="cuda"))
         await log.write(1)

@@ -2,7 +2,9 @@
 come. The device is a fake whose copies arrive when the test says so."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -314,6 +316,23 @@ async def test_a_sum_of_floats_is_taken_in_the_order_they_were_logged_in(tmp_pat
             log.log_scalar("x", device.array(one) if at % 2 else one, reduce="sum")
         await log.write(0)
     assert numbers(tmp_path / "run", "x") == [(0, ((1e16 + 1.0) - 1e16) + 1.0)]
+
+
+async def test_nothing_of_a_device_is_held_on_to_after_the_write(tmp_path: Path) -> None:
+    """A loss hangs on the graph that made it."""
+    device = FakeDevice()
+    async with logger(tmp_path / "run", device) as log:
+        loss, image, folded = device.array(1.0), device.array(np.ones((4, 4))), device.array(1.0)
+        gone = [weakref.ref(one) for one in (loss, image)]
+        log.log({"loss": loss})
+        log.log_image("image", image)
+        log.log_scalar("folded", folded, reduce="mean")
+        writing = asyncio.create_task(log.write(0))
+        await writing
+        del loss, image, writing
+        gc.collect()
+        assert pending(log) == 3
+        assert [one() for one in gone] == [None, None]
 
 
 # -- memory ----------------------------------------------------------------------------------------------------------
