@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.errors import NoRoom
 from asynclog.logger.crossing import Commit, Crossing, is_far
-from asynclog.logger.far import Numbers, travels
+from asynclog.logger.far import Class, Numbers, class_of
 from asynclog.logger.standins import StandIns
 from asynclog.shm.device import Device, device_of
 from asynclog.shm.registry import Registry
@@ -46,10 +46,10 @@ class Devices:
 
     # -- what goes this way -----------------------------------------------------------------------------------------
 
-    def number(self, value: Any) -> Device | None:
-        """The device of a number that crosses by itself."""
-        device = travels(value)
-        return None if device is None or id(device) in self.registry.refused else device
+    def number(self, value: Any) -> Class | None:
+        """With what a number crosses; None for one that doesn't by itself."""
+        which = class_of(value)
+        return None if which is None or id(which[0]) in self.registry.refused else which
 
     def stand_ins(self, kind: str, value: Any, params: dict[str, Any]) -> StandIns | None:
         """A value with stand-ins for its arrays on devices; None if they can't cross by themselves."""

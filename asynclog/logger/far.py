@@ -19,14 +19,15 @@ from asynclog.shm.staging import Place, Staging
 _FLOAT: Final = np.dtype(np.float64)
 _WHOLE: Final = np.dtype(np.int64)
 _UNSIGNED: Final = np.dtype(np.uint64)
-_Class = tuple[Device, "np.dtype[Any]"]
+Class = tuple[Device, "np.dtype[Any]"]
+"""What crosses together: numbers of one device, in the dtype that they arrive in."""
 
 
 class Far(NamedTuple):
     """The number of a series in a write, when it comes: what lies ``there``, or what that and more fold to, if ``raw`` is a
     Folding. raw: as it was logged."""
 
-    there: list[Any]
+    there: list[tuple[Class, Any]]
     raw: Any
 
 
@@ -34,7 +35,7 @@ class Coming(NamedTuple):
     """The same without what is the device's: where its numbers arrive, and, if they fold, with what; None in the place of one
     that comes."""
 
-    seats: "list[tuple[_Class, int]]"
+    seats: list[tuple[Class, int]]
     folding: Folding | None
 
     def settled(self, arrived: Iterable[Any]) -> Any:
@@ -56,20 +57,17 @@ class Coming(NamedTuple):
 Numbers = list[tuple[str, dict[str, Any]]]
 
 
-def travels(value: Any) -> Device | None:
-    """The device of a number that crosses by itself: a real one, of no dimensions."""
+def class_of(value: Any) -> Class | None:
+    """With what a number crosses; None for what doesn't cross by itself, as a real one of no dimensions does."""
     device = device_of(value)
     form = None if device is None else device.form(value)
-    return device if form is not None and form.shape == () and form.dtype.kind in "biuf" else None
-
-
-def _class_of(value: Any) -> _Class:
-    device = device_of(value)
-    assert device is not None
-    form = device.form(value)
-    assert form is not None
-    if form.dtype.kind == "f":
+    if device is None or form is None or form.shape != ():
+        return None
+    kind = form.dtype.kind
+    if kind == "f":
         return device, _FLOAT
+    if kind not in "biu":
+        return None
     return device, _UNSIGNED if form.dtype == _UNSIGNED else _WHOLE
 
 
@@ -78,15 +76,15 @@ class Landing:
 
     def __init__(self, numbers: Numbers, staging: Callable[[Device], Staging]) -> None:
         self._staging = staging
-        self._classes: dict[_Class, list[Any]] = {}
-        self._places: dict[_Class, Place] = {}
+        self._classes: dict[Class, list[Any]] = {}
+        self._places: dict[Class, Place] = {}
         self._numbers = [
             (space, {key: self._coming(one) if isinstance(one, Far) else one for key, one in keys.items()})
             for space, keys in numbers
         ]
 
     def _coming(self, far: Far) -> Coming:
-        seats = [self._seat(one) for one in far.there]
+        seats = [self._seat(*one) for one in far.there]
         if not isinstance(far.raw, Folding):
             return Coming(seats, None)
         folding = Folding(far.raw.reduction)
@@ -94,8 +92,7 @@ class Landing:
         folding.there = [one if isinstance(one, float | int | Fold) else None for one in far.raw.there]
         return Coming(seats, folding)
 
-    def _seat(self, value: Any) -> tuple[_Class, int]:
-        which = _class_of(value)
+    def _seat(self, which: Class, value: Any) -> tuple[Class, int]:
         ones = self._classes.setdefault(which, [])
         ones.append(value)
         return which, len(ones) - 1

@@ -17,7 +17,7 @@ from asynclog.logger.capture import number, unreadable, value_of
 from asynclog.logger.copying import Snapshot
 from asynclog.logger.due import Decision
 from asynclog.logger.elsewhere import elsewhere
-from asynclog.logger.far import Far
+from asynclog.logger.far import Far, class_of
 from asynclog.logger.intake import on_device, to_host
 from asynclog.logger.naming import makes_number, named
 from asynclog.logger.numbers import Numbers
@@ -102,8 +102,9 @@ class Resolving:
                 self._core.producer.counts.skipped += 1
                 return
             value = yield from _called(value, "scalar", namespace, key)
-        if type(value) is not int and self._core.devices.number(value) is not None:
-            settled[key] = Far([value], value)
+        which = None if type(value) is int else self._core.devices.number(value)
+        if which is not None:
+            settled[key] = Far([(which, value)], value)
             return
         value = yield from _number_here(value, namespace, key)
         if either and isinstance(value, str | Value):
@@ -131,7 +132,8 @@ class Resolving:
             except InvalidValue as error:
                 self._core.complain(error)
         if folding.there:
-            settled[key] = Far([one for one in folding.there if not isinstance(one, float | int | Fold)], folding)
+            there = [one for one in folding.there if not isinstance(one, float | int | Fold)]
+            settled[key] = Far([(which, one) for one in there if (which := class_of(one)) is not None], folding)
         elif folding.fold is not None:
             settled[key] = folding.fold.value
         elif not due:
