@@ -7,11 +7,13 @@ device the current stream waits: whatever comes next on it comes after the copy.
 
 Nothing here synchronises. Things that don't work: ``tensor.item()`` and ``float(tensor)`` wait for the whole device;
 ``copy_(non_blocking=True)`` into memory that is not registered is staged by the driver, in the caller; into another dtype it
-goes through memory that isn't registered either.
+goes through memory that isn't registered either; a call from a thread that has not said which device it means makes a context
+on the first, some hundred MiB in each process of a node.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Final
 
@@ -47,28 +49,42 @@ class Cuda:
     def __init__(self) -> None:
         self._torch: Any = sys.modules["torch"]
         self._sides: dict[int, Any] = {}
+        self._in_use = 0
 
     def form(self, value: Any, *, bits: bool = False) -> Form | None:
         torch = self._torch
         # Subclasses say what copying them means: a tensor that is spread over several processes isn't all here.
         if type(value) not in (torch.Tensor, torch.nn.Parameter) or value.layout is not torch.strided:
             return None
+        self._in_use = value.device.index
         return form_of(value, bits=bits)
 
     def keep(self, value: Any) -> Any:
         return value.detach().clone()
 
     def register(self, memory: memoryview) -> None:
-        torch = self._torch
         at = np.frombuffer(memory, np.uint8)
-        torch.cuda.check_error(torch.cuda.cudart().cudaHostRegister(at.ctypes.data, at.nbytes, _PORTABLE))
+        self._called(lambda cudart: cudart.cudaHostRegister(at.ctypes.data, at.nbytes, _PORTABLE))
 
     def unregister(self, memory: memoryview) -> None:
+        at = np.frombuffer(memory, np.uint8)
+        self._called(lambda cudart: cudart.cudaHostUnregister(at.ctypes.data))
+
+    def _called(self, function: Callable[[Any], Any]) -> None:
+        """A call of the runtime, in a thread of its own: where one fails its error stays behind, and whoever launches the next
+        kernel from that thread would take it for his own."""
         torch = self._torch
-        torch.cuda.check_error(torch.cuda.cudart().cudaHostUnregister(np.frombuffer(memory, np.uint8).ctypes.data))
+        cudart = torch.cuda.cudart()
+
+        def call() -> Any:
+            with torch.cuda.device(self._in_use):
+                return function(cudart)
+
+        with ThreadPoolExecutor(1) as thread:
+            torch.cuda.check_error(thread.submit(call).result())
 
     def copy(self, moves: Sequence[Move]) -> Copy:
-        began = CudaCopy()
+        began = CudaCopy(self._torch)
         try:
             for index, its in _by_index(moves).items():
                 self._copy_from(index, its, began)
@@ -93,7 +109,7 @@ class Cuda:
         finally:
             # Also of what was begun before an error: its memory must not be another's until then.
             event.record(side)
-            began.events.append(event)
+            began.events.append((index, event))
         if not all(own for (_, own), _ in made):
             current.wait_event(event)
 
@@ -122,15 +138,18 @@ class Cuda:
 
 
 class CudaCopy:
-    """One event a device. error: what went wrong when it was begun."""
+    """events: one a device, with its index. error: what went wrong when it was begun."""
 
-    def __init__(self) -> None:
-        self.events: list[Any] = []
+    def __init__(self, torch: Any) -> None:
+        self._torch = torch
+        self.events: list[tuple[int, Any]] = []
         self.error: Exception | None = None
 
     def done(self) -> bool:
-        if not all(event.query() for event in self.events):
-            return False
+        for index, event in self.events:
+            with self._torch.cuda.device(index):
+                if not event.query():
+                    return False
         if self.error is not None:
             raise self.error
         return True
