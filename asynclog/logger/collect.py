@@ -112,7 +112,7 @@ class Collector(Kinds, Namespaces, Tables):
                 if makes_number(value):
                     self._further.deferred(full, key, value, reduction)
                 elif core.devices.number(value) is not None:
-                    self._further.far(full, key, kept(value), reduction)
+                    self._further.far(full, key, kept(value, full, key), reduction)
                 else:
                     self._further.folded(full, key, number(value, full, key), reduction)
         except InvalidValue as error:

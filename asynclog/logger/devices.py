@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.errors import NoRoom
+from asynclog.logger.capture import unreadable
 from asynclog.logger.crossing import Commit, Crossing, is_far
 from asynclog.logger.far import Class, Numbers, class_of
 from asynclog.logger.standins import StandIns
@@ -155,10 +156,14 @@ class Devices:
         return f"<Devices: {len(self._queue)} writes on their way, {self.pending} values>"
 
 
-def kept(value: Any) -> Any:
-    """A number as it is now, on its device."""
+def kept(value: Any, namespace: str, key: str) -> Any:
+    """A number as it is now, on its device. Raises InvalidValue."""
     device = device_of(value)
-    return value if device is None else device.keep(value)
+    assert device is not None
+    try:
+        return device.keep(value)
+    except Exception as error:
+        raise unreadable(error, "scalar", namespace, key) from error
 
 
 def _tell(crossing: Crossing) -> None:

@@ -57,7 +57,16 @@ class Registry:
             _kept.append(mapping)
             return
         for device in devices:
-            device.unregister(mapping.view)
+            take_back(device, mapping)
 
     def __repr__(self) -> str:
         return f"<Registry: {len(self._known)} slabs>"
+
+
+def take_back(device: Device, mapping: memory.Mapping) -> None:
+    """Memory that is registered, before it goes."""
+    try:
+        device.unregister(mapping.view)
+    except Exception as error:  # noqa: BLE001 - of any library: a device that failed must not keep a logger from its end
+        _kept.append(mapping)
+        _log.warning("%r doesn't let go of memory (%s), which lasts as long as this process", device, error)

@@ -11,6 +11,7 @@ import numpy as np
 
 from asynclog.shm import memory
 from asynclog.shm.device import Device
+from asynclog.shm.registry import take_back
 from asynclog.values import Array
 
 _CHUNK_BYTES: Final = 64 << 10
@@ -59,7 +60,7 @@ class Staging:
         """Let go of what nobody uses; the rest stays, since a device may yet write to it."""
         for chunk in self._chunks:
             if not chunk.lent and chunk.registered:
-                self._device.unregister(chunk.mapping.view)
+                take_back(self._device, chunk.mapping)
         self._chunks = [one for one in self._chunks if one.lent]
 
     def _more(self, nbytes: int) -> _Chunk:

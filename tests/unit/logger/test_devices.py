@@ -491,6 +491,49 @@ async def test_what_a_device_fails_at_is_lost_and_said_and_the_rest_goes_on(
     assert "an illegal address" in told[0]
 
 
+class Broken(FakeDevice):
+    """From some moment on, whatever it is asked for fails, as it is with CUDA after an illegal access."""
+
+    broken = False
+
+    def copy(self, moves: Any) -> Any:
+        made = super().copy(moves)
+        if self.broken:
+            self.fail(RuntimeError("broken"))
+        return made
+
+    def keep(self, value: Any) -> Any:
+        if self.broken:
+            raise RuntimeError("broken")
+        return super().keep(value)
+
+    def unregister(self, memory: memoryview) -> None:
+        if self.broken:
+            raise RuntimeError("broken")
+        super().unregister(memory)
+
+
+async def test_a_device_that_is_broken_keeps_no_logger_from_its_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    device = Broken()
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        for step in range(2):
+            log.log_scalar("loss", device.array(1.0))
+            log.log_tensor("x", device.array(np.ones(MEBIBYTE)))
+            await log.write(step)
+            device.complete()
+            await log.flush()
+            device.broken = True
+        log.log_scalar("folded", device.array(1.0), reduce="mean")
+        log.log_scalar("near", 1.0)
+        await log.write(2)
+    assert log.statistics()["discarded"] == 2
+    assert log.statistics()["invalid"] == 1
+    assert "doesn't let go of memory" in caplog.text
+    found = [(event.step, event.key) for event in al.read(tmp_path / "run").events() if event.namespace != "asynclog"]
+    assert found == [(0, "loss"), (0, "x"), (2, "near")]
+    assert al.read(tmp_path / "run").status == "finished"
+
+
 async def test_flush_waits_for_devices_until_its_deadline(tmp_path: Path) -> None:
     device = FakeDevice()
     async with logger(tmp_path / "run", device) as log:
