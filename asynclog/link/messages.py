@@ -97,6 +97,15 @@ class Trouble(NamedTuple):
     fatal: bool
 
 
+class Said(NamedTuple):
+    """A log record from a worker. name: its logger's."""
+
+    route: str
+    level: int
+    name: str
+    text: str
+
+
 class Finished(NamedTuple):
     """The journal is closed and every sink has ended or run out of time."""
 
@@ -119,6 +128,7 @@ Message = (
     | Finished
     | Unflush
     | Skipped
+    | Said
 )
 TYPES: Final[tuple[type[Any], ...]] = (
     Slab,
@@ -136,6 +146,7 @@ TYPES: Final[tuple[type[Any], ...]] = (
     Finished,
     Unflush,
     Skipped,
+    Said,
 )
 
 

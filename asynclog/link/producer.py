@@ -31,6 +31,7 @@ from asynclog.link.messages import (
     Ready,
     Release,
     Report,
+    Said,
     Slab,
     Trouble,
 )
@@ -265,7 +266,7 @@ class Producer:
             link.finished = link.finished or isinstance(message, Finished)
         elif isinstance(message, Ready):
             link.pid = message.pid
-        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack):
+        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack | Said):
             self._on_message(link, message)
 
     def _released(self, link: Link, message: Release) -> None:

@@ -20,6 +20,7 @@ from asynclog.link.messages import (
     Ready,
     Release,
     Report,
+    Said,
     Skipped,
     Slab,
     Trouble,
@@ -45,6 +46,7 @@ MESSAGES: list[Message] = [
     Finished({}),
     Unflush(1),
     Skipped(7),
+    Said("wandb", 30, "wandb.sdk", "it is slow"),
 ]
 ANNOUNCEMENTS: list[Announcement] = [
     Define(5, 0, 2, b"meta", b"payload"),
