@@ -63,7 +63,9 @@ class Crossing:
             if ref is not None:
                 self._add_arrays(moves, snapshot, ref)
         # Neither here is anything kept of what is the device's.
-        self._snapshots = [one._replace(logged=one.logged._replace(value=None), far=NONE_FAR) for one in self._snapshots]
+        self._snapshots = [
+            one._replace(logged=one.logged._replace(value=None), far=NONE_FAR) if one.far else one for one in self._snapshots
+        ]
         for device, its in moves.items():
             self._copies.append(device.copy(its))
 
