@@ -5,6 +5,7 @@
     w4         a million scalars back as arrays
     w5         kill -9 of the training process, of its recorder, of both: what is lost
     values     canonical forms, a histogram's counting, and what the loop pays for such values
+    loans      arrays rendered into shared memory: what a use costs, whatever the size, beside a copy
     rollouts   a thousand rollouts of 2,000 tokens a second: the heartbeat, and what each costs its task
     memory     a million steps: growth of both processes in the second half
     tables     a million rows of a table, added one at a time
@@ -29,6 +30,7 @@ from bench import (
     footprint,
     importtime,
     keys,
+    loans,
     machine,
     memory,
     report,
@@ -49,6 +51,7 @@ WORKLOADS: Mapping[str, ModuleType] = {
     "w4": w4_readback,
     "w5": w5_kill,
     "values": values,
+    "loans": loans,
     "rollouts": rollouts,
     "memory": memory,
     "tables": tables,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asynclog.errors import InvalidValue, NoRoom, WouldBlock
 from asynclog.flow.reduce import checked
 from asynclog.logger.kinds import Kinds
+from asynclog.logger.loan import Loans
 from asynclog.logger.namespaces import Namespaces
 from asynclog.logger.naming import described, makes_number, named
 from asynclog.logger.pending import NO_BLOCK, Either, Further, Logged, Taken
@@ -38,7 +39,7 @@ def _of_any_kind(values: Mapping[str, Any], width: int) -> dict[str, Any]:
     }
 
 
-class Collector(Kinds, Namespaces, Tables):
+class Collector(Kinds, Loans, Namespaces, Tables):
     """Pending values under a namespace, and the writing of them."""
 
     def __init__(self, core: "Core", namespace: str) -> None:
@@ -201,6 +202,7 @@ class Collector(Kinds, Namespaces, Tables):
                 core.producer.counts.cancelled += left
             else:
                 core.producer.counts.discarded += left
+            taken.give_back()
             raise
         await core.breathe(self._block, core.now())
 
@@ -243,6 +245,7 @@ class Collector(Kinds, Namespaces, Tables):
             raise
         except BaseException:
             core.producer.counts.discarded += len(taken)
+            taken.give_back()
             raise
 
     def _settle_block(self, block: "Block | None", taken: Taken) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from asynclog.errors import InvalidValue
 from asynclog.logger.copying import NONE_FAR, Snapshot
 from asynclog.logger.far import Far, Landing, Numbers
+from asynclog.logger.loan import Loan
 from asynclog.shm.device import Copy, Device, Move, device_of
 from asynclog.shm.slab import Ref
 
@@ -100,6 +101,9 @@ class Crossing:
             for ref in self.refs:
                 if ref is not None:
                     self._devices.pool.abandon(ref)
+            for snapshot in self._snapshots:
+                if type(snapshot.logged.value) is Loan:
+                    snapshot.logged.value.give_back()
         self._landing.give_back()
         return wrong
 

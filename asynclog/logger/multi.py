@@ -174,6 +174,7 @@ class MultiLogger(Collector):
         """Whether settings are still pending, which need no state. Whatever else is pending has none: it is counted."""
         taken = self._take(self._pending)
         self._pending = {}
+        taken.give_back()
         settings = [one for one in taken.values if one.kind == "config"]
         for one in settings:
             self._further.value(one)

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from asynclog.flow.reduce import Fold
+from asynclog.logger.loan import Loan
 from asynclog.logger.pending_rows import NO_ROWS, PendingRows
 
 
@@ -91,6 +92,12 @@ class Taken(NamedTuple):
 
     def __len__(self) -> int:
         return sum(len(one) for _, one in self.numbers) + len(self.values)
+
+    def give_back(self) -> None:
+        """Let go of the loans among the values that no write announced."""
+        for one in self.values:
+            if type(one.value) is Loan:
+                one.value.give_back()
 
 
 NOTHING_TAKEN: Final = Taken([], [], {})

@@ -11,6 +11,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
     """See MultiLogger.statistics."""
     producer = core.producer
     with producer.lock:
+        core.lending.sweep()
         counts = producer.counts
         unseen = counts.skipped
         routes: dict[str, dict[str, Any]] = {}
@@ -35,6 +36,6 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
             "now_ns": time.time_ns(),
             "as_of_ns": as_of,
             "recorder": recorder,
-            "slabs": dict(producer.pool.statistics()),
+            "slabs": {**producer.pool.statistics(), **core.lending.statistics()},
             "routes": routes,
         }

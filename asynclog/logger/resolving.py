@@ -19,6 +19,7 @@ from asynclog.logger.due import Decision
 from asynclog.logger.elsewhere import elsewhere
 from asynclog.logger.far import Far, class_of
 from asynclog.logger.intake import on_device, to_host
+from asynclog.logger.loan import Loan
 from asynclog.logger.naming import makes_number, named
 from asynclog.logger.numbers import Numbers
 from asynclog.logger.pending import Either, Folding, Logged, Taken
@@ -62,6 +63,9 @@ class Resolving:
             if type(logged.value) is Given:
                 # What is wrong with rows is told by themselves, each on its own.
                 yield from self._rows(logged)
+                continue
+            if type(logged.value) is Loan:
+                self._loan(logged, logged.value)
                 continue
             try:
                 yield from self._value(logged)
@@ -158,6 +162,15 @@ class Resolving:
             self._core.producer.counts.skipped += 1
             return
         yield from RowEvents(logged, lambda table: self._keep(logged, table, mask), self._core.complain).steps()
+
+    def _loan(self, logged: Logged, loan: Loan) -> None:
+        """What was rendered into shared memory lies where it is to be, and was looked at when its handle was made."""
+        mask = self._mask(logged.kind, logged.namespace)
+        if self._recorded(mask, logged.kind, lazy=False):
+            self.snapshots.append(Snapshot(logged, mask, loan.form.params, loan.form.specs, [], [0]))
+        else:
+            self._core.producer.counts.skipped += 1
+            loan.give_back()
 
     def _snapshot(self, logged: Logged, value: Any, mask: int) -> Steps:
         kind, namespace, key, _, params = logged

@@ -18,6 +18,7 @@ from asynclog.errors import NoRoom, WouldBlock
 from asynclog.logger.copying import Copying, Snapshot, uncancelled
 from asynclog.logger.crossing import Crossing, as_logged
 from asynclog.logger.due import Decision
+from asynclog.logger.loan import Loan
 from asynclog.logger.numbers import Numbers
 from asynclog.logger.pending import NOTHING_TAKEN, Logged, Taken
 from asynclog.logger.resolving import Resolving, at_once, waiting
@@ -175,6 +176,11 @@ class Writing:
                 filled = 0
             portions[-1].append(snapshot)
             filled += snapshot.nbytes
+        lent = [one for one in snapshots if type(one.logged.value) is Loan]
+        if lent and len(portions) > 1:
+            # They go first: nobody waits for memory with so much of it in hand.
+            copied = ([one for one in portion if type(one.logged.value) is not Loan] for portion in portions)
+            return [lent, *filter(None, copied)]
         return portions
 
     async def _committed(self, decision: Decision) -> Block | None:
@@ -220,7 +226,11 @@ class Writing:
             # What was written before an event is told before it: the order in the journal is the order of the writes.
             core.producer.blocks.drain()
             for snapshot, ref in zip(snapshots, refs, strict=True):
-                core.producer.event(time_ns, self._meta(snapshot), ref, counted=snapshot.logged.kind == "histogram")
+                loan = snapshot.logged.value
+                lies = loan.ref if type(loan) is Loan else ref
+                core.producer.event(time_ns, self._meta(snapshot), lies, counted=snapshot.logged.kind == "histogram")
+                if type(loan) is Loan:
+                    loan.announced()
             for text in complaints:
                 logged = Logged("string", "asynclog", "invalid", text, {})
                 told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])

@@ -52,12 +52,17 @@ class Pool:
         return state
 
     def _slab(self, role: Role, size: int) -> SlabState:
-        fitting = [one for one in self.ledger.free_slabs(role) if size <= one.size <= 2 * size]
+        fitting = self._fitting(role, size)
         if fitting:
             chosen = min(fitting, key=lambda one: (one.size, one.number))
             return self.ledger.reuse(chosen.number)
         self._make_room(role, size)
         return self._adopt(role, size, self._create(size))
+
+    def _fitting(self, role: Role, size: int) -> list[SlabState]:
+        """Free slabs that will do. Whether one is free takes longest to tell, so it is asked last."""
+        slabs = self.ledger.slabs.values()
+        return [one for one in slabs if one.role is role and size <= one.size <= 2 * size and one.free]
 
     def row_slab(self, nbytes: int) -> SlabState:
         return self.slab(Role.ROWS, max(self.row_slab_bytes, size_class(nbytes)))
@@ -99,7 +104,7 @@ class Pool:
                 return 0
             # Everything in it may have been released long ago: only our own claim keeps it from being used again.
             self._retire_arena()
-        return 0 if any(size <= one.size <= 2 * size for one in self.ledger.free_slabs(Role.ARRAYS)) else size
+        return 0 if self._fitting(Role.ARRAYS, size) else size
 
     def stock(self, role: Role, size: int, lock: AbstractContextManager[object]) -> None:
         """Make a free slab without holding ``lock`` meanwhile: reserving memory takes a millisecond a megabyte.

@@ -597,3 +597,25 @@ async def test_limits_and_sinks_see_it_as_due_as_it_was_at_its_write(tmp_path: P
         await log.flush()
         assert log.statistics()["routes"][route.name or "memory"]["offered"] == 6
         assert log.statistics()["routes"][route.name or "memory"]["delivered"] == 3
+
+
+async def test_what_was_rendered_on_loan_waits_for_what_lies_on_a_device_beside_it(tmp_path: Path) -> None:
+    """And is given back where that never comes."""
+    device = FakeDevice()
+    async with logger(tmp_path / "run", device) as log:
+        handle = log.loan("lent", (MEBIBYTE,), np.uint8)
+        for step in range(2):
+            async with handle as array:
+                array[:] = step + 1
+            log.log_scalar("loss", device.array(0.5))
+            await log.write(step)
+        assert pending(log) == 4
+        device.fail(RuntimeError("failed"))
+        device.complete()
+        await log.flush()
+        assert log.statistics()["discarded"] == 2
+        await until(lambda: not log._core.producer.pool.ledger.announced_bytes())
+        assert log._core.lending.count == 0
+    found = {event.key: event for event in al.read(tmp_path / "run").events()}
+    assert found["lent"].step == 1
+    assert (found["lent"].value.data == 2).all()
