@@ -25,7 +25,7 @@ from asynclog.engine.workers import Workers
 from asynclog.errors import DamagedFrame
 from asynclog.link import announcement as told
 from asynclog.link.consumer import Consumer
-from asynclog.link.messages import Flush, Hold, Message, Pressure, Report, Said, Skipped, Trouble, Unflush
+from asynclog.link.messages import Flush, Hold, Message, Pressure, Report, Said, Skipped, Stock, Trouble, Unflush
 from asynclog.wire.frame import Frame
 
 TURN_BYTES: Final = 8 << 20
@@ -60,6 +60,8 @@ class Engine:
         self._beat = self._reported = time.monotonic()
         self.end: told.End | None = None
         self.closed = False
+        self.stock: dict[str, Any] = {}
+        """What the writer last said of shared memory."""
         self._right_of_way = RightOfWay()
         for record in settings.definitions:
             self._define(told.unpack(record))
@@ -236,6 +238,8 @@ class Engine:
         elif isinstance(message, Skipped):
             for runner in self.runners:
                 runner.progress.skipped = message.events
+        elif isinstance(message, Stock):
+            self.stock = message.content
         elif isinstance(message, Pressure):
             self._offering.shed(_PRESSURE_SHARE)
 

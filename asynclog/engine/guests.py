@@ -108,7 +108,7 @@ class Guests:
 
     def left(self) -> bool:
         """Whether some are still being served."""
-        return any(not one.ended.is_set() for one in self.runners)
+        return self._threads > 0
 
     def close(self) -> None:
         """Let go of them."""
@@ -128,7 +128,7 @@ class Guests:
         try:
             what, *wishes = await asyncio.wait_for(served.hello, _HELLO_S)
             if what == "report":
-                await served.tell(["report", self._engine.report()])
+                await served.tell(["report", self._engine.report() | {"slabs": self._engine.stock}])
                 return
             runner = self._runner(served, pid, *wishes)
             await runner.serve_here()

@@ -20,6 +20,7 @@ from asynclog.link.producer import Producer
 
 _log = logging.getLogger("asynclog")
 POLL_S: Final = 0.001
+_TELL_S: Final = 1.0
 
 
 class LinkThread(threading.Thread):
@@ -46,7 +47,7 @@ class LinkThread(threading.Thread):
         self._watched: dict[int, Channel] = {}
         self._tasks: list[Callable[[], None]] = []
         self._dead: list[Link] = []
-        self._drained = 0.0
+        self._drained = self._told = 0.0
         self._stopping = False
 
     def wake(self) -> None:
@@ -94,6 +95,9 @@ class LinkThread(threading.Thread):
             if self._producer.blocks.dirty:
                 self._producer.drain()
             self._dead = [link for link in self._dead if self._on_death(link)]
+        if now - self._told >= _TELL_S:
+            self._told = now
+            self._producer.tell_stock()
 
     def _serve(self, link: Link, events: int) -> None:
         channel = link.channel

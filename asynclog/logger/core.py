@@ -25,7 +25,7 @@ from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
-from asynclog.logger.lending import Lending
+from asynclog.logger.loans import Loans
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
 from asynclog.logger.room import LITTLE_BYTES, Room
@@ -79,7 +79,7 @@ class Core:
         )
         self.numbers = NumberWriter(self.producer)
         self.devices = Devices(self)
-        self.lending = Lending(self.producer, self.quota, self.came_free)
+        self.loans = Loans(self.producer, self.quota, self.came_free)
         self.owner = 0
         self.scopes: ContextVar[Any] | None = None
         self.state = "new"
@@ -228,7 +228,7 @@ class Core:
     async def room(self) -> None:
         """Until memory or a held route may have come free."""
         with self.producer.lock:
-            self.lending.sweep()
+            self.loans.sweep()
         await self._room.wait(self.producer)
 
     async def comes_free(self, nbytes: int) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
-    from asynclog.logger.lending import Lending
+    from asynclog.logger.loans import Loans
     from asynclog.logger.loan_handle import LoanHandle
     from asynclog.shm.slab import Ref
     from asynclog.values import Array
@@ -37,26 +37,26 @@ class Loan:
 
     __slots__ = ("_lending", "form", "ref")
 
-    def __init__(self, lending: "Lending", form: Form, ref: "Ref | None") -> None:
-        self._lending, self.form, self.ref = lending, form, ref
+    def __init__(self, loans: "Loans", form: Form, ref: "Ref | None") -> None:
+        self._loans, self.form, self.ref = loans, form, ref
 
     def announced(self) -> None:
         """A write announced it: its claim is the consumers' now. Under the producer's lock."""
         ref, self.ref = self.ref, None
         if ref is not None:
-            self._lending.settle(ref)
+            self._loans.settle(ref)
 
     def give_back(self) -> None:
         """Let go of the memory, unless a write announced it."""
-        with self._lending.lock:
+        with self._loans.lock:
             ref, self.ref = self.ref, None
             if ref is not None:
-                self._lending.give_back(ref)
+                self._loans.give_back(ref)
 
     def __del__(self) -> None:
         # Where this runs, and with which locks in hand, nobody knows: it only leaves word.
         if self.ref is not None:
-            self._lending.dropped.append(self.ref)
+            self._loans.dropped.append(self.ref)
 
     def __repr__(self) -> str:
         return f"<Loan of {self.form.nbytes} bytes at {self.ref}>"

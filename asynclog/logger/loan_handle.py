@@ -39,7 +39,7 @@ class LoanHandle:
             core.open_here()
         self._enter()
         try:
-            ref = core.lending.take(self._form.nbytes) if self._needs_memory() else None
+            ref = core.loans.take(self._form.nbytes) if self._needs_memory() else None
         except NoRoom as error:
             self._entered = False
             raise WouldBlock(f"shared memory is full: {error}") from error
@@ -58,9 +58,9 @@ class LoanHandle:
         ref = None
         try:
             if self._needs_memory():
-                ref = core.lending.take_warm(self._form.nbytes)
+                ref = core.loans.take_warm(self._form.nbytes)
                 if ref is None:
-                    ref = await core.lending.wait(core, self._wanted)
+                    ref = await core.loans.wait(core, self._wanted)
         except BaseException:
             self._entered = False
             raise
@@ -90,7 +90,7 @@ class LoanHandle:
 
     def _lend(self, ref: Ref | None) -> Array:
         form, core = self._form, self._logger._core
-        self._loan = Loan(core.lending, form, ref)
+        self._loan = Loan(core.loans, form, ref)
         array: Array
         if ref is None:
             array = np.empty(form.shape, form.dtype)

@@ -11,7 +11,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
     """See MultiLogger.statistics."""
     producer = core.producer
     with producer.lock:
-        core.lending.sweep()
+        core.loans.sweep()
         counts = producer.counts
         unseen = counts.skipped
         routes: dict[str, dict[str, Any]] = {}
@@ -25,6 +25,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
             one["offered"] += unseen
             one["not_due"] += unseen
         recorder = lifecycle.recorder_report()
+        attached = recorder.pop("attached", [])
         return {
             "accepted": counts.accepted + producer.blocks.rows_beyond(),
             "skipped": counts.skipped,
@@ -36,6 +37,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
             "now_ns": time.time_ns(),
             "as_of_ns": as_of,
             "recorder": recorder,
-            "slabs": {**producer.pool.statistics(), **core.lending.statistics()},
+            "slabs": {**producer.stock_report(), **core.loans.statistics()},
             "routes": routes,
+            "attached": attached,
         }
