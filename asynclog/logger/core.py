@@ -75,11 +75,10 @@ class Core:
         create = memory.create_shared if self._needs_sharing else memory.create_anonymous
         self._room = Room(self.check_open)
         self.producer = Producer(
-            quota=self.quota, create=create, on_room=self.came_free, on_low=self._on_low, on_message=self._on_message
+            quota=self.quota, create=create, on_room=self._on_room, on_low=self._on_low, on_message=self._on_message
         )
         self.numbers = NumberWriter(self.producer)
-        self.devices = Devices(self)
-        self.loans = Loans(self.producer, self.quota, self.came_free)
+        self.loans = Loans(self.producer, self.quota, self._on_room)
         self.owner = 0
         self.scopes: ContextVar[Any] | None = None
         self.state = "new"
@@ -89,6 +88,7 @@ class Core:
         self._complaints: list[str] = []
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
+        self.devices = Devices(self)
         self.troubles: dict[str, SinkError] = {}
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []
@@ -238,6 +238,9 @@ class Core:
 
     def came_free(self) -> None:
         """Memory came free; under the producer's lock."""
+        self._on_room()
+
+    def _on_room(self) -> None:
         self._room.came()
 
     def _on_low(self) -> None:

@@ -54,7 +54,7 @@ def sent(core: Core, total: int) -> list[Ref]:
 def come_back(core: Core, ref: Ref) -> None:
     with core.producer.lock:
         assert core.producer.pool.ledger.release(CONSUMER, ref.slab, ref.generation)
-        core.came_free()
+        core._on_room()
 
 
 async def turns(count: int = 20) -> None:
