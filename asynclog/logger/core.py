@@ -25,7 +25,7 @@ from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
-from asynclog.logger.loans import Loans
+from asynclog.logger.loan_account import LoanAccount
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
 from asynclog.logger.room import LITTLE_BYTES, Room
@@ -78,7 +78,7 @@ class Core:
             quota=self.quota, create=create, on_room=self._on_room, on_low=self._on_low, on_message=self._on_message
         )
         self.numbers = NumberWriter(self.producer)
-        self.loans = Loans(self.producer, self.quota, self._on_room)
+        self.loans = LoanAccount(self.producer, self.quota, self._on_room)
         self.owner = 0
         self.scopes: ContextVar[Any] | None = None
         self.state = "new"

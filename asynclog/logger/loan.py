@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
-    from asynclog.logger.loans import Loans
+    from asynclog.logger.loan_account import LoanAccount
     from asynclog.logger.loan_handle import LoanHandle
     from asynclog.shm.slab import Ref
     from asynclog.values import Array
@@ -35,28 +35,28 @@ class Form(NamedTuple):
 class Loan:
     """One piece on loan. ref: where it lies; None if it has no bytes, and once it was announced or given back."""
 
-    __slots__ = ("_lending", "form", "ref")
+    __slots__ = ("_account", "form", "ref")
 
-    def __init__(self, loans: "Loans", form: Form, ref: "Ref | None") -> None:
-        self._loans, self.form, self.ref = loans, form, ref
+    def __init__(self, account: "LoanAccount", form: Form, ref: "Ref | None") -> None:
+        self._account, self.form, self.ref = account, form, ref
 
     def announced(self) -> None:
         """A write announced it: its claim is the consumers' now. Under the producer's lock."""
         ref, self.ref = self.ref, None
         if ref is not None:
-            self._loans.settle(ref)
+            self._account.settle(ref)
 
     def give_back(self) -> None:
         """Let go of the memory, unless a write announced it."""
-        with self._loans.lock:
+        with self._account.lock:
             ref, self.ref = self.ref, None
             if ref is not None:
-                self._loans.give_back(ref)
+                self._account.give_back(ref)
 
     def __del__(self) -> None:
         # Where this runs, and with which locks in hand, nobody knows: it only leaves word.
         if self.ref is not None:
-            self._loans.dropped.append(self.ref)
+            self._account.dropped.append(self.ref)
 
     def __repr__(self) -> str:
         return f"<Loan of {self.form.nbytes} bytes at {self.ref}>"

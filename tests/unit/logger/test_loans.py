@@ -886,4 +886,4 @@ def test_a_handle_says_what_it_is() -> None:
     log = al.MultiLogger(None)
     handle = log.loan("camera", (3, 8, 8), np.uint8, kind="image", namespace="arm")
     assert repr(handle) == "<LoanHandle 'arm/camera': image of shape (3, 8, 8), uint8, free>"
-    assert repr(log._core.loans) == "<Loans: 0 loans, 0 of 536870912 bytes>"
+    assert repr(log._core.loans) == "<LoanAccount: 0 loans, 0 of 536870912 bytes>"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 5.0
 
 
-class Loans:
+class LoanAccount:
     """The account of a run's loans. came: called under the lock, when there is less on loan than before."""
 
     def __init__(self, producer: Producer, quota: int, came: Callable[[], None]) -> None:
@@ -138,4 +138,4 @@ class Loans:
         return {"loans": self.count, "loaned_bytes": self.held_bytes}
 
     def __repr__(self) -> str:
-        return f"<Loans: {self.count} loans, {self.held_bytes} of {self.most_bytes} bytes>"
+        return f"<LoanAccount: {self.count} loans, {self.held_bytes} of {self.most_bytes} bytes>"
