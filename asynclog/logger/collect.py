@@ -99,6 +99,7 @@ class Collector(Kinds, Loans, Namespaces, Tables):
         reduction = None if reduce is None else checked(reduce)
         # numpy loads with the first logger, not with this class.
         from asynclog.logger.capture import number
+        from asynclog.logger.devices import kept
 
         core = self._core
         try:
@@ -111,6 +112,8 @@ class Collector(Kinds, Loans, Namespaces, Tables):
                     core.numbers.reduce_by(full, key, reduction)
                 if makes_number(value):
                     self._further.deferred(full, key, value, reduction)
+                elif core.devices.number(value) is not None:
+                    self._further.far(full, key, kept(value, full, key), reduction)
                 else:
                     self._further.folded(full, key, number(value, full, key), reduction)
         except InvalidValue as error:
@@ -135,7 +138,8 @@ class Collector(Kinds, Loans, Namespaces, Tables):
         """Record everything pending at a State (or a bare step of phase "train").
 
         When this returns it is accepted: it survives the death of this process, and the caller may overwrite everything it
-        logged. It waits only for callables, for room in shared memory, and for routes with overflow="block"; the loop runs on.
+        logged. With something on a CUDA device it is accepted when that has come, which nobody waits for. It waits only for
+        callables, for room in shared memory, and for routes with overflow="block"; the loop runs on.
         Raises InvalidValue for a bad state (bad values too, if the logger is strict), LoggerClosed.
         """
         pending = self._pending

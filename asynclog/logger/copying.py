@@ -5,7 +5,7 @@ its memory must not be another's before it is done.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -27,9 +27,12 @@ MOST_COPIED_HERE_BYTES: Final = 8 << 20
 with each copy for the GIL."""
 
 
+NONE_FAR: Final[Mapping[int, Any]] = {}
+
+
 class Snapshot(NamedTuple):
     """A value on its way: whom it is due for, and what of it goes where. offsets: of its arrays in shared memory, and last the
-    bytes of all."""
+    bytes of all. far: by their number, arrays that lie on a device and cross by themselves."""
 
     logged: Logged
     due: int
@@ -37,6 +40,7 @@ class Snapshot(NamedTuple):
     specs: list[ArraySpec]
     arrays: "list[np.ndarray[Any, Any]]"
     offsets: list[int]
+    far: Mapping[int, Any] = NONE_FAR
 
     @property
     def nbytes(self) -> int:
@@ -72,6 +76,8 @@ class Copying:
         """Copy every snapshot; the loop turns after each PIECE_BYTES."""
         copied = 0
         for snapshot, ref in zip(self.snapshots, self.refs, strict=True):
+            if len(snapshot.far) == len(snapshot.arrays):
+                continue
             if snapshot.nbytes > MOST_COPIED_HERE_BYTES:
                 await uncancelled(self._core.copier().submit(self._fill, snapshot, ref), lambda _: None)
             elif ref is not None and copied + snapshot.nbytes <= PIECE_BYTES:
@@ -86,11 +92,14 @@ class Copying:
                         np.copyto(to, part)
                         copied += to.nbytes
 
-    def copy_nowait(self) -> None:
-        """Have memory and copy, here and now. Raises NoRoom."""
+    def allocate_nowait(self) -> None:
+        """Have memory, here and now. Raises NoRoom."""
         # One by one: what was had before the one that couldn't be had is given back.
         for one in self.snapshots:
             self.refs.append(self._allocate(one))
+
+    def fill(self) -> None:
+        """Copy, here and now."""
         for snapshot, ref in zip(self.snapshots, self.refs, strict=True):
             self._fill(snapshot, ref)
 
@@ -139,8 +148,9 @@ class Copying:
 
     def _places(self, snapshot: Snapshot, ref: Ref) -> "Iterator[tuple[Array, Array]]":
         view = self._core.producer.pool.view(ref)
-        for spec, source, at in zip(snapshot.specs, snapshot.arrays, snapshot.offsets, strict=False):
-            yield np.ndarray(source.shape, spec.dtype, view, at), source
+        for number, (spec, source, at) in enumerate(zip(snapshot.specs, snapshot.arrays, snapshot.offsets, strict=False)):
+            if number not in snapshot.far:
+                yield np.ndarray(source.shape, spec.dtype, view, at), source
 
 
 def pieces(target: Array, source: Array) -> "Iterator[tuple[Array, Array]]":

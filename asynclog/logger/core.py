@@ -23,6 +23,7 @@ from asynclog.link.links import Link
 from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
+from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
 from asynclog.logger.loan_account import LoanAccount
 from asynclog.logger.numbers import Numbers, NumberWriter
@@ -87,6 +88,7 @@ class Core:
         self._complaints: list[str] = []
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
+        self.devices = Devices(self)
         self.troubles: dict[str, SinkError] = {}
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []
@@ -174,6 +176,7 @@ class Core:
         if self.state != "open":
             return
         self.state = "forked"
+        self.devices.after_fork()
         self.producer.lock = threading.RLock()
         self.producer.blocks.shut()
         self.producer.close()
@@ -233,6 +236,10 @@ class Core:
         is one now). Where much is on its way memory soon comes back, and used memory is warm."""
         return await self._room.comes_free(self.producer, nbytes)
 
+    def came_free(self) -> None:
+        """Memory came free; under the producer's lock."""
+        self._on_room()
+
     def _on_room(self) -> None:
         self._room.came()
 
@@ -262,6 +269,13 @@ class Core:
         if self.complaint_count <= _MOST_COMPLAINTS:
             self._complaints.append(str(error))
             _log.warning("not recorded: %s", error)
+
+    def note(self, text: str) -> None:
+        """Say what became of something that was written, and record it as an event of the next commit."""
+        self.complaint_count += 1
+        if self.complaint_count <= _MOST_COMPLAINTS:
+            self._complaints.append(text)
+            _log.warning("%s", text)
 
     def take_complaints(self) -> list[str]:
         complaints, self._complaints = self._complaints, []

@@ -32,6 +32,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
             "invalid": counts.invalid,
             "cancelled": counts.cancelled,
             "discarded": counts.discarded,
+            "pending_on_devices": core.devices.pending,
             "state": core.state,
             "now_ns": time.time_ns(),
             "as_of_ns": as_of,

@@ -12,16 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.errors import AsynclogError, InvalidValue
+from asynclog.flow.reduce import Fold
 from asynclog.logger.capture import number, unreadable, value_of
 from asynclog.logger.copying import Snapshot
 from asynclog.logger.due import Decision
 from asynclog.logger.elsewhere import elsewhere
+from asynclog.logger.far import Far, class_of
 from asynclog.logger.intake import on_device, to_host
 from asynclog.logger.loan import Loan
 from asynclog.logger.naming import makes_number, named
+from asynclog.logger.numbers import Numbers
 from asynclog.logger.pending import Either, Folding, Logged, Taken
 from asynclog.logger.pending_rows import Given
 from asynclog.logger.row_events import RowEvents
+from asynclog.logger.standins import StandIns
 from asynclog.state import State
 from asynclog.values import Value
 from asynclog.wire.event import payload_offsets, specs_of, split
@@ -38,13 +42,13 @@ class Resolving:
 
     def __init__(self, core: "Core", taken: Taken, state: State, decision: Decision) -> None:
         self._core, self._taken, self._state, self._decision = core, taken, state, decision
-        self.numbers: list[tuple[str, dict[str, float | int]]] = []
+        self.numbers: Numbers = []
         self.snapshots: list[Snapshot] = []
 
     def steps(self) -> Steps:
         """Callables are called if some route is due; shapes and dtypes are checked."""
         for namespace, pending in self._taken.numbers:
-            settled: dict[str, float | int] = {}
+            settled: dict[str, Any] = {}
             for key, raw in pending.items():
                 if type(raw) is float and type(key) is str:
                     settled[key] = raw
@@ -90,7 +94,7 @@ class Resolving:
 
     # -- one value --------------------------------------------------------------------------------------------------
 
-    def _number(self, settled: dict[str, float | int], namespace: str, key: str, raw: Any) -> Steps:
+    def _number(self, settled: dict[str, Any], namespace: str, key: str, raw: Any) -> Steps:
         either = isinstance(raw, Either)
         value = raw.value if either else raw
         named(key, namespace, _kind_of(value) if either else "scalar")
@@ -102,6 +106,10 @@ class Resolving:
                 self._core.producer.counts.skipped += 1
                 return
             value = yield from _called(value, "scalar", namespace, key)
+        which = None if type(value) is int else self._core.devices.number(value)
+        if which is not None:
+            settled[key] = Far([(which, value)], value)
+            return
         value = yield from _number_here(value, namespace, key)
         if either and isinstance(value, str | Value):
             logged = Logged(_kind_of(value), namespace, key, value, {})
@@ -113,18 +121,24 @@ class Resolving:
         else:
             settled[key] = number(value, namespace, key)
 
-    def _folded(self, settled: dict[str, float | int], namespace: str, key: str, folding: Folding) -> Steps:
+    def _folded(self, settled: dict[str, Any], namespace: str, key: str, folding: Folding) -> Steps:
         """Callables add to what was folded already, each at its own cost."""
         lazy, folding.lazy = folding.lazy, []
         due = self._lazy_number_is_due(namespace)
         for make in lazy if due else ():
             try:
                 value = yield from _called(make, "scalar", namespace, key)
+                if self._core.devices.number(value) is not None:
+                    folding.there.append(value)
+                    continue
                 value = yield from _number_here(value, namespace, key)
                 folding.add(number(value, namespace, key))
             except InvalidValue as error:
                 self._core.complain(error)
-        if folding.fold is not None:
+        if folding.there:
+            there = [one for one in folding.there if not isinstance(one, float | int | Fold)]
+            settled[key] = Far([(which, one) for one in there if (which := class_of(one)) is not None], folding)
+        elif folding.fold is not None:
             settled[key] = folding.fold.value
         elif not due:
             self._core.producer.counts.skipped += 1
@@ -163,6 +177,9 @@ class Resolving:
         try:
             fetch = elsewhere(kind, value, params)
             if fetch is not None:
+                stand_ins = self._core.devices.stand_ins(kind, value, params)
+                if stand_ins is not None and self._stood_in(logged._replace(value=value), stand_ins, mask):
+                    return
                 value, params = yield fetch
             made = value_of(kind, value, params, namespace, key)
         except InvalidValue:
@@ -170,6 +187,22 @@ class Resolving:
         except Exception as error:
             raise unreadable(error, kind, namespace, key) from error
         self._keep(logged, made, mask)
+
+    def _stood_in(self, logged: Logged, stand_ins: StandIns, mask: int) -> bool:
+        """Keep a value whose arrays cross from their device by themselves; False where they must be fetched to tell."""
+        try:
+            made = value_of(logged.kind, stand_ins.value, stand_ins.params, logged.namespace, logged.key)
+            plain, arrays = split(made)
+        except Exception:  # noqa: BLE001 - it is made again of what was logged, and refused in those words
+            return False
+        far = stand_ins.among(arrays)
+        if far is None:
+            return False
+        specs = specs_of(arrays)
+        offsets = payload_offsets(specs)
+        self._core.check_size(offsets[-1], logged.kind, logged.namespace, logged.key)
+        self.snapshots.append(Snapshot(logged, mask, plain, specs, list(arrays.values()), offsets, far))
+        return True
 
     def _keep(self, logged: Logged, made: Value, mask: int) -> None:
         kind, namespace, key, _, _ = logged

@@ -24,6 +24,7 @@ class Pool:
     on_new(number, role, mapping): called before a new slab takes any data, so that consumers can be told of it first.
     on_gone(number): a slab's memory went back to the operating system. passed(): whether consumers have the descriptors of all
     slabs; until then none takes data, which would be lost with this process. Control records alone can't wait.
+    on_leave(number, mapping): called before a slab's memory goes.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Pool:
         self.ledger = Ledger(quota)
         self.mappings: dict[int, memory.Mapping] = {}
         self._on_new, self._on_gone, self._create, self._passed = on_new, on_gone, create, passed
+        self.on_leave: Callable[[int, memory.Mapping], None] = lambda number, mapping: None
         self._arena: int | None = None
         self.refusals = 0
 
@@ -165,12 +167,15 @@ class Pool:
 
     def _drop(self, number: int) -> None:
         self.ledger.remove(number)
-        self.mappings.pop(number).close()
+        mapping = self.mappings.pop(number)
+        self.on_leave(number, mapping)
+        mapping.close()
         self._on_gone(number)
 
     def close(self) -> None:
         """Let go of every slab; consumers keep what they have mapped."""
-        for mapping in self.mappings.values():
+        for number, mapping in self.mappings.items():
+            self.on_leave(number, mapping)
             mapping.close()
         self.mappings.clear()
 
