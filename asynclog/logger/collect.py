@@ -242,8 +242,10 @@ class Collector(Kinds, Namespaces, Tables):
             raise
 
     def _settle_block(self, block: "Block | None", taken: Taken) -> None:
-        """Let the hot path go on with a block, if this write was of the plain kind it can do."""
-        plain = block is not None and not self._children and not taken.values and taken.numbers[0][0] == self._namespace
+        """Let the hot path go on with a block, if the numbers of this write were of the plain kind it can do."""
+        # Alone: of several namespaces the one that the block is of may be another's, if this one's callables weren't due.
+        own = not self._children and len(taken.numbers) == 1 and taken.numbers[0][0] == self._namespace
+        plain = block is not None and own
         self._block = block if plain else NO_BLOCK  # type: ignore[assignment]
         if plain and block is not None:
             if len(self._recent) >= _MOST_RECENT:
