@@ -26,6 +26,7 @@ from asynclog.logger.arguments import place
 from asynclog.logger.due import DueBoard
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
+from asynclog.logger.precedents import Precedents
 from asynclog.logger.room import LITTLE_BYTES, Room
 from asynclog.logger.writing import Writing
 from asynclog.shm import memory
@@ -76,6 +77,7 @@ class Core:
             quota=self.quota, create=create, on_room=self._on_room, on_low=self._on_low, on_message=self._on_message
         )
         self.numbers = NumberWriter(self.producer)
+        self.precedents = Precedents()
         self.owner = 0
         self.scopes: ContextVar[Any] | None = None
         self.state = "new"
