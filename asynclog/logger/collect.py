@@ -3,7 +3,6 @@
 A call stores a reference and returns; nothing is encoded, copied, converted or checked until the write.
 """
 
-import struct
 from asyncio import CancelledError
 from collections.abc import Hashable, Mapping
 from threading import get_ident
@@ -17,6 +16,7 @@ from asynclog.logger.namespaces import Namespaces
 from asynclog.logger.naming import described, makes_number, named
 from asynclog.logger.pending import NO_BLOCK, Either, Further, Logged, Taken
 from asynclog.logger.tables import Tables
+from asynclog.shm.packer import UNUSUAL
 from asynclog.state import BARE, Context, State, as_state
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from asynclog.shm.rows import Block
 
 
-_UNUSUAL: Final = (KeyError, TypeError, ValueError, OverflowError, RuntimeError, struct.error)
 _MOST_RECENT: Final = 2048
 _PLAIN: Final = frozenset({float, int})
 
@@ -123,7 +122,9 @@ class Collector(Kinds, Namespaces, Tables):
     def _put(self, kind: str, key: str, value: Any, namespace: str | None, **params: Any) -> None:
         given = {name: one for name, one in params.items() if one is not None}
         try:
-            self._further.value(Logged(kind, self._full(namespace, kind, key), key, value, given))
+            plain = namespace is None and self._core.scopes is None
+            full = self._namespace if plain else self._full(namespace, kind, key)
+            self._further.value(Logged(kind, full, key, value, given))
         except InvalidValue as error:
             self._core.complain(error)
         self._block = NO_BLOCK
@@ -153,7 +154,7 @@ class Collector(Kinds, Namespaces, Tables):
                         if now >= block.breathe_at:
                             await self._core.breathe(block, now)
                         return
-                except _UNUSUAL:
+                except UNUSUAL:
                     pass
         if block is not NO_BLOCK and self._put_elsewhere(pending, context, step):
             await self._core.breathe(self._block, self._core.now())
@@ -169,7 +170,7 @@ class Collector(Kinds, Namespaces, Tables):
         try:
             if now >= block.due_until or not block.put(block, pending, step, now):
                 return False
-        except _UNUSUAL:
+        except UNUSUAL:
             return False
         self._block = block
         # As in _settle_block.
