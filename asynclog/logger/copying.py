@@ -59,10 +59,13 @@ class Copying:
         while len(self.refs) < len(self.snapshots):
             snapshot = self.snapshots[len(self.refs)]
             try:
-                if self._must_make_memory(snapshot) and not await core.comes_free(snapshot.nbytes):
-                    self.refs.append(await uncancelled(core.copier().submit(self._allocate_slowly, snapshot), self._late))
-                else:
+                ref = self._at_hand(snapshot)
+                if ref is not None or not snapshot.nbytes:
+                    self.refs.append(ref)
+                elif await core.comes_free(snapshot.nbytes):
                     self.refs.append(self._allocate(snapshot))
+                else:
+                    self.refs.append(await uncancelled(core.copier().submit(self._allocate_slowly, snapshot), self._late))
             except NoRoom:
                 # Nobody waits with something in hand: writes that hold a part each would wait for each other for ever.
                 self.give_back()
@@ -110,9 +113,11 @@ class Copying:
         with self._core.producer.lock:
             return self._core.producer.pool.allocate(snapshot.nbytes)
 
-    def _must_make_memory(self, snapshot: Snapshot) -> bool:
+    def _at_hand(self, snapshot: Snapshot) -> Ref | None:
+        if not snapshot.nbytes:
+            return None
         with self._core.producer.lock:
-            return bool(snapshot.nbytes and self._core.producer.pool.lacks(snapshot.nbytes))
+            return self._core.producer.pool.at_hand(snapshot.nbytes)
 
     def _allocate_slowly(self, snapshot: Snapshot) -> Ref | None:
         """In the copier's thread: makes memory if there is none, without keeping the loop from the lock."""
