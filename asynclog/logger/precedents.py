@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from asynclog.state import Context
 from asynclog.wire.event import ArraySpec
 
 _MOST: Final = 512
@@ -15,11 +16,13 @@ Likeness = tuple[Any, ...]
 
 
 class Precedent(NamedTuple):
-    """params: for meta. specs, offsets: of the one array there is, the value as it was logged."""
+    """params: for meta. specs, offsets: of the one array there is, the value as it was logged. metas: the packed meta around a
+    step, by where and for whom it was logged."""
 
     params: dict[str, Any]
     specs: list[ArraySpec]
     offsets: list[int]
+    metas: dict[tuple[str, str, int, Context], tuple[bytes, bytes]]
 
 
 def likeness(kind: str, value: Any, params: dict[str, Any]) -> Likeness | None:

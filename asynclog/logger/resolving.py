@@ -152,7 +152,7 @@ class Resolving:
         known = self._core.precedents.find(alike)
         if known is not None:
             as_logged = Logged(kind, namespace, key, value, params)
-            self.snapshots.append(Snapshot(as_logged, mask, known.params, known.specs, [value], known.offsets))
+            self.snapshots.append(Snapshot(as_logged, mask, known.params, known.specs, [value], known.offsets, known))
             return
         try:
             fetch = elsewhere(kind, value, params)
@@ -166,7 +166,7 @@ class Resolving:
         self._keep(logged, made, mask)
         kept = self.snapshots[-1]
         if alike is not None and len(kept.arrays) == 1 and kept.arrays[0] is value:
-            self._core.precedents.set(alike, Precedent(kept.params, kept.specs, kept.offsets))
+            self._core.precedents.set(alike, Precedent(kept.params, kept.specs, kept.offsets, {}))
 
     def _keep(self, logged: Logged, made: Value, mask: int) -> None:
         kind, namespace, key, _, _ = logged

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 from asynclog.errors import NoRoom, WouldBlock
 from asynclog.logger.copying import Copying, Snapshot
 from asynclog.logger.due import Decision
+from asynclog.logger.metas import packed_meta
 from asynclog.logger.pending import Logged, Taken
 from asynclog.logger.resolving import Resolving, at_once, waiting
 from asynclog.shm.rows import Block
 from asynclog.state import State
 from asynclog.values import Text
-from asynclog.wire.event import event_meta
-from asynclog.wire.frame import pack_meta
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
@@ -141,11 +140,11 @@ class Writing:
                 core.producer.blocks.drain()
                 for snapshot, ref in zip(copying.snapshots, copying.refs, strict=True):
                     counted = snapshot.logged.kind == "histogram"
-                    core.producer.event(time_ns, self._meta(snapshot), ref, counted=counted)
+                    core.producer.event(time_ns, packed_meta(snapshot, state), ref, counted=counted)
                 for text in complaints:
                     logged = Logged("string", "asynclog", "invalid", text, {})
                     told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])
-                    core.producer.event(time_ns, self._meta(told), None)
+                    core.producer.event(time_ns, packed_meta(told, state), None)
                 core.producer.counts.accepted += len(copying.snapshots) + len(complaints)
                 core.producer.ring()
             self.recorded += sum(len(one) for _, one in self._numbers) + len(copying.snapshots)
@@ -154,22 +153,3 @@ class Writing:
             if block is not None:
                 block.due_until = core.board.due_until(decision, state.phase)
             return block
-
-    def _meta(self, snapshot: Snapshot) -> bytes:
-        state, logged = self._state, snapshot.logged
-        return pack_meta(
-            event_meta(
-                kind=logged.kind,
-                phase=state.phase,
-                namespace=logged.namespace,
-                key=logged.key,
-                step=state.step,
-                epoch=state.epoch,
-                level=state.level,
-                elapsed_s=state.elapsed_s,
-                axes=state.axes,
-                due=snapshot.due,
-                params=snapshot.params,
-                arrays=snapshot.specs,
-            )
-        )

@@ -27,6 +27,15 @@ CALLS: dict[str, tuple[Put, dict[str, Any]]] = {
     "tensor": (lambda log, data: log.log_tensor("it", data), {}),
 }
 SHAPES = [(3, 4, 3), (3, 4, 1), (1, 4, 3)]
+# Each phase, level and epoch, an axis and an elapsed time: the step alone never tells two of them apart.
+STATES: list[dict[str, Any]] = [
+    {},
+    {"phase": "valid"},
+    {"epoch": 3},
+    {"level": "epoch", "epoch": 3},
+    {"axes": {"policy": 1.0}},
+    {"axes": {"policy": 2.0}, "elapsed_s": 0.5},
+]
 DTYPES = ["<f4", ">f4", "<f8", "<i8", "u1", "?"]
 
 
@@ -36,24 +45,26 @@ def array(shape: tuple[int, ...], dtype: str, number: int) -> np.ndarray[Any, An
 
 @given(
     logged=st.lists(
-        st.tuples(st.sampled_from(list(CALLS)), st.sampled_from(SHAPES), st.sampled_from(DTYPES)), min_size=1, max_size=12
+        st.tuples(st.sampled_from(list(CALLS)), st.sampled_from(SHAPES), st.sampled_from(DTYPES), st.sampled_from(STATES)),
+        min_size=1,
+        max_size=12,
     )
 )
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-async def test_each_value_comes_back_with_its_own_bytes_and_parameters(
-    tmp_path_factory: pytest.TempPathFactory, logged: list[tuple[str, tuple[int, ...], str]]
+async def test_each_value_comes_back_with_its_own_bytes_parameters_and_state(
+    tmp_path_factory: pytest.TempPathFactory, logged: list[tuple[str, tuple[int, ...], str, dict[str, Any]]]
 ) -> None:
     """All of them twice, so that each has one like it before it."""
 
     async def body(log: al.MultiLogger) -> None:
-        for step, (name, shape, dtype) in enumerate(logged * 2):
+        for step, (name, shape, dtype, state) in enumerate(logged * 2):
             CALLS[name][0](log, array(shape, dtype, step))
-            await log.write(step)
+            await log.write(al.State(step, **state))
 
     events = (await recorded(tmp_path_factory.mktemp("values") / "run", body)).events(key="it")
-    for step, ((name, shape, dtype), event) in enumerate(zip(logged * 2, events, strict=True)):
+    for step, ((name, shape, dtype, state), event) in enumerate(zip(logged * 2, events, strict=True)):
         expected = array(shape, dtype.replace(">", "<"), step)
-        assert event.step == step
+        assert event.state == al.State(step, **state)
         assert event.kind == ("tensor" if name == "tensor" else "image")
         assert same_array(event.value.data, expected)
         assert event.value.params() == CALLS[name][1]
