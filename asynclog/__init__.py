@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asynclog import config as config
     from asynclog import errors as errors
     from asynclog import sinks as sinks
     from asynclog.engine.settings import Journal as Journal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from asynclog.errors import RunError as RunError
     from asynclog.errors import RunInUse as RunInUse
     from asynclog.errors import RunNotFound as RunNotFound
+    from asynclog.errors import RunNotLive as RunNotLive
     from asynclog.errors import RunUnwritable as RunUnwritable
     from asynclog.errors import SeriesNotFound as SeriesNotFound
     from asynclog.errors import SinkError as SinkError
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from asynclog.readers import Report as Report
     from asynclog.readers import Run as Run
     from asynclog.readers import Series as Series
+    from asynclog.readers import attach as attach
     from asynclog.readers import follow as follow
     from asynclog.readers import read as read
     from asynclog.readers import repair as repair
@@ -70,6 +73,7 @@ _HOMES = {
         "RunError",
         "RunInUse",
         "RunNotFound",
+        "RunNotLive",
         "RunUnwritable",
         "SeriesNotFound",
         "SinkError",
@@ -80,7 +84,7 @@ _HOMES = {
     "asynclog.flow.limit": ("RateLimit",),
     "asynclog.flow.route": ("Route",),
     "asynclog.logger.multi": ("MultiLogger",),
-    "asynclog.readers": ("Report", "Run", "Series", "follow", "read", "repair", "verify"),
+    "asynclog.readers": ("Report", "Run", "Series", "attach", "follow", "read", "repair", "verify"),
     "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),
     "asynclog.state": ("State",),
     "asynclog.values": (
@@ -98,7 +102,7 @@ _HOMES = {
         "Video",
     ),
 }
-_MODULES = ("errors", "sinks")
+_MODULES = ("config", "errors", "sinks")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605
 

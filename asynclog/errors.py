@@ -8,6 +8,7 @@ AsynclogError
 ├── RunError              (OSError)       the run directory can't serve
 │   ├── RunInUse                          another live process writes this stream
 │   ├── RunNotFound                       nothing was recorded there
+│   ├── RunNotLive                        nobody records it at this moment
 │   └── RunUnwritable                     no permission, no room, or a file in the way
 ├── DamagedFrame          (ValueError)    bytes that are not a frame of this format
 ├── SeriesNotFound        (LookupError)   no series of that name in the run
@@ -76,6 +77,10 @@ class RunInUse(RunError):
 
 class RunNotFound(RunError):
     """Nothing was recorded at this path."""
+
+
+class RunNotLive(RunError):
+    """Nobody records this run at this moment, so there is nothing to attach to."""
 
 
 class RunUnwritable(RunError):

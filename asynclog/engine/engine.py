@@ -7,25 +7,26 @@ written nothing more is taken: memory holds it, and the training process feels i
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from asynclog.engine.answers import Answers
 from asynclog.engine.files import Files
-from asynclog.engine.frames import definition_frame, event_frames, rows_frame
+from asynclog.engine.frames import definition_frame, event_frame, in_parts, rows_frame
+from asynclog.engine.guests import Guests
 from asynclog.engine.hands import Hands
 from asynclog.engine.journal import JournalStalled, JournalWriter, Nonces
 from asynclog.engine.memory_feed import MemoryFeed
+from asynclog.engine.offering import Offering
 from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.runner import SinkRunner
-from asynclog.engine.runners import engine_runner
+from asynclog.engine.runners import Surroundings, engine_runner
 from asynclog.engine.settings import EngineSettings
+from asynclog.engine.workers import Workers
 from asynclog.errors import DamagedFrame
 from asynclog.link import announcement as told
 from asynclog.link.consumer import Consumer
-from asynclog.link.messages import Flush, Hold, Message, Pressure, Report, Skipped, Trouble, Unflush
+from asynclog.link.messages import Flush, Hold, Message, Pressure, Report, Said, Skipped, Stock, Trouble, Unflush
 from asynclog.wire.frame import Frame
-from asynclog.wire.stream import StreamDecoder
 
 TURN_BYTES: Final = 8 << 20
 _STALL_RETRY_S: Final = 0.2
@@ -47,11 +48,10 @@ class Engine:
         hands: Hands | None = None,
     ) -> None:
         self.settings, self.consumer = settings, consumer
-        self._hands = hands or Hands.of_threads([one.name for one in settings.routes])
         self.journal: JournalWriter | None = None
         if settings.journal is not None and settings.stream is not None:
             self.journal = JournalWriter(settings.stream, settings, settings.journal, files or Files(), Nonces)
-        self._decoder = StreamDecoder(always=settings.always)
+        self._offering = Offering(settings.always)
         self._events = 0 if self.journal is None else self.journal.events
         self._stalled_at = 0.0
         self.stall: str | None = None
@@ -60,22 +60,25 @@ class Engine:
         self._beat = self._reported = time.monotonic()
         self.end: told.End | None = None
         self.closed = False
+        self.stock: dict[str, Any] = {}
+        """What the writer last said of shared memory."""
         self._right_of_way = RightOfWay()
         for record in settings.definitions:
             self._define(told.unpack(record))
-        self.runners = [
-            engine_runner(
-                route,
-                settings,
-                self._trouble,
-                lambda: self._events,
-                self._hands.of(route.name),
-                partial(self._hold, route.name),
-                self._right_of_way,
-            )
-            for route in settings.routes
-        ]
-        self._memory_fed = any(isinstance(one.feed, MemoryFeed) for one in self.runners)
+        self.workers = Workers()
+        around = Surroundings(
+            settings,
+            self._trouble,
+            self.total_events,
+            hands or Hands.of_threads([one.name for one in settings.routes]),
+            self._hold,
+            self._said,
+            self._right_of_way,
+            self.workers,
+        )
+        self.runners = [engine_runner(route, around) for route in settings.routes]
+        self._offering.serve(self.runners)
+        self.guests = None if settings.stream is None else Guests(self, settings.stream)
 
     def start(self) -> None:
         for runner in self.runners:
@@ -103,6 +106,8 @@ class Engine:
         if self.consumer.behind and self.end is None:
             for announcement in self.consumer.take(TURN_BYTES):
                 self._take(announcement)
+            # Before the disk has it: what memory holds is on its way meanwhile.
+            self._offering.notify()
             more = self.consumer.behind
             if not self._commit():
                 self._right_of_way.release()
@@ -127,6 +132,8 @@ class Engine:
                 self.consumer.next_seq += 1
             for rows in self.consumer.recover():
                 self._take(rows)
+        self._offering.notify()
+        if self.end is None:
             self._take(told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None))
 
     def finish(self, deadline: float) -> bool:
@@ -141,10 +148,8 @@ class Engine:
             if time.monotonic() < deadline:
                 return False
         self.closed = True
-        for runner in self.runners:
-            if isinstance(runner.feed, MemoryFeed):
-                runner.feed.end()
-            runner.notify()
+        self._offering.end()
+        self._notify()
         return True
 
     def _take(self, announcement: told.Announcement) -> None:
@@ -160,36 +165,27 @@ class Engine:
         elif isinstance(announcement, told.Rows):
             self._put(rows_frame(announcement, self.consumer.lease))
         else:
-            for frame in event_frames(announcement, self.consumer.lease):
-                self._put(frame)
+            self._put(event_frame(announcement, self.consumer.lease), announcement.parts)
 
     def _define(self, definition: told.Announcement) -> None:
         assert isinstance(definition, told.Define)
         frame = definition_frame(definition)
-        self._decoder.book.learn(frame)
+        self._offering.book.learn(frame)
         if self.journal is not None:
             self.journal.learn(frame)
 
-    def _put(self, frame: Frame) -> None:
-        fresh = self.journal is None or self.journal.add(frame)
-        if self._memory_fed:
-            # A sink may take its time, or keep what it was given: that must never keep the writer from its slabs.
-            frame = frame.detached()
+    def _put(self, whole: Frame, parts: int = 0) -> None:
+        # Before the journal is told: what lies in memory is to be found in the segment it names, or in a later one.
+        segment = 0 if self.journal is None else self.journal.number
+        if self.journal is not None and not [self.journal.add(frame) for frame in in_parts(whole, parts)][-1]:
+            # An earlier recorder wrote it.
+            return
         try:
-            # Also what an earlier recorder wrote: it may be a part of what is still to come.
-            record = self._decoder.feed(frame)
+            self._events += self._offering.put(whole, parts, segment)
         except DamagedFrame as error:
             self._trouble("", f"a record that can't be read back: {error}", False)
-            return
-        if record is None or not fresh:
-            return
-        self._events += record.events
         if self.journal is not None:
             self.journal.events = self._events
-        for runner in self.runners:
-            if isinstance(runner.feed, MemoryFeed):
-                runner.feed.offer(record, self.settings.always)
-                runner.notify()
 
     def _leave_out(self, announcement: told.Rows | told.Value, reason: str) -> None:
         self._trouble("", f"{reason}: seq {announcement.seq} is left out", False)
@@ -200,7 +196,7 @@ class Engine:
             self.journal.gap(reason, first, announcement.seq, self._events_of(announcement))
 
     def _events_of(self, left_out: told.Rows | told.Value) -> int:
-        schema = self._decoder.book.schemas.get(left_out.schema) if isinstance(left_out, told.Rows) else None
+        schema = self._offering.book.schemas.get(left_out.schema) if isinstance(left_out, told.Rows) else None
         rows = left_out.rows if isinstance(left_out, told.Rows) else 1
         return rows * len(schema.series) if schema is not None else rows
 
@@ -217,9 +213,14 @@ class Engine:
             self.stall = None
             self._trouble("", "the journal can be written again; nothing was lost", False)
         if self.journal.bytes != before:
-            for runner in self.runners:
-                runner.notify()
+            self._notify()
         return True
+
+    def _notify(self) -> None:
+        for runner in self.runners:
+            runner.notify()
+        if self.guests is not None:
+            self.guests.notify()
 
     def _stall(self, error: JournalStalled) -> None:
         self._stalled_at = time.monotonic()
@@ -237,10 +238,10 @@ class Engine:
         elif isinstance(message, Skipped):
             for runner in self.runners:
                 runner.progress.skipped = message.events
+        elif isinstance(message, Stock):
+            self.stock = message.content
         elif isinstance(message, Pressure):
-            for runner in self.runners:
-                if isinstance(runner.feed, MemoryFeed):
-                    runner.feed.shed(_PRESSURE_SHARE)
+            self._offering.shed(_PRESSURE_SHARE)
 
     def last_seq(self, runner: SinkRunner) -> int:
         """The last record that this runner will ever see of what was taken so far: one that was left out never comes."""
@@ -287,10 +288,34 @@ class Engine:
             "stalled": self.stall,
             "journal": journal,
             "routes": {one.route.name: one.statistics() for one in self.runners},
+            "attached": [] if self.guests is None else self.guests.report(),
         }
+
+    # -- who attached itself ----------------------------------------------------------------------------------------
+
+    @property
+    def put_seq(self) -> int:
+        """The last seq that was taken."""
+        return self._offering.put_seq
+
+    def total_events(self) -> int:
+        return self._events
+
+    def ending(self) -> tuple[str, str | None]:
+        """How the run ended, and why."""
+        return ("open", None) if self.end is None else (self.end.status, self.end.error)
+
+    def offer_to(self, runner: SinkRunner) -> None:
+        self._offering.add(runner)
+
+    def offer_no_more(self, runner: SinkRunner) -> None:
+        self._offering.drop(runner)
 
     def _trouble(self, route: str, text: str, fatal: bool) -> None:
         self.consumer.send(Trouble(route, text, fatal))
+
+    def _said(self, route: str, level: int, name: str, text: str) -> None:
+        self.consumer.send(Said(route, level, name, text))
 
     def _hold(self, route: str, held: bool) -> None:
         self.consumer.send(Hold(route, held))

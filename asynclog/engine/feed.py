@@ -28,6 +28,8 @@ class Delivery:
     epoch: int
     replay_from: int
     ended: bool = False
+    time_ns: int = 0
+    """Of the newest record in it; 0 for none."""
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Gathering:
     offered: int = 0
     nbytes: int = 0
     first_seq: int = -1
+    time_ns: int = 0
 
     @property
     def full(self) -> bool:
@@ -50,6 +53,7 @@ class Gathering:
         selection = selector.take(record, always)
         self.settled.add(selection.settled)
         self.offered += record.events
+        self.time_ns = record.frame.time
         self.nbytes += len(record.frame.payload)
         if selection.parts:
             self.parts.extend(selection.parts)
@@ -77,6 +81,11 @@ class Feed(Protocol):
     """intake: what came, and what had to go before it was looked at."""
 
     intake: Counters
+
+    @property
+    def live(self) -> bool:
+        """Whether what comes next comes from memory."""
+        ...
 
     @property
     def seq(self) -> int:

@@ -40,22 +40,24 @@ def rows_frame(rows: told.Rows, lease: Lease) -> Frame:
     )
 
 
-def event_frames(value: told.Value, lease: Lease) -> list[Frame]:
-    """The EVENT frame of a value, after the BLOBs of a large one. Samples are counted here, off the training process."""
+def event_frame(value: told.Value, lease: Lease) -> Frame:
+    """The EVENT frame of a value, whole, however large. Samples are counted here, off the training process."""
     payload: Buffer = b"" if value.ref is None else lease(value.ref)
     meta_bytes = value.meta
-    frames: list[Frame] = []
-    if value.parts:
-        first = value.seq - value.parts
-        for part in range(value.parts):
-            piece = payload[part * BLOB_PART_BYTES : (part + 1) * BLOB_PART_BYTES]
-            frames.append(Frame(Kind.BLOB, seq=first + part, time=value.time, payload=piece))
-        meta_bytes = pack_meta({**unpack_meta(value.meta), "parts": list(range(first, value.seq))})
-        payload = b""
-    elif b"histogram" in value.meta:
+    if not value.parts and b"histogram" in value.meta:
         meta_bytes, payload = _counted(value.meta, payload)
-    frames.append(Frame(Kind.EVENT, seq=value.seq, time=value.time, meta_bytes=meta_bytes, payload=payload))
-    return frames
+    return Frame(Kind.EVENT, seq=value.seq, time=value.time, meta_bytes=meta_bytes, payload=payload)
+
+
+def in_parts(whole: Frame, parts: int) -> list[Frame]:
+    """The same as it is written: the BLOBs of a large one, and then the EVENT that names them."""
+    if not parts:
+        return [whole]
+    first = whole.seq - parts
+    pieces = [whole.payload[part * BLOB_PART_BYTES : (part + 1) * BLOB_PART_BYTES] for part in range(parts)]
+    blobs = [Frame(Kind.BLOB, seq=first + at, time=whole.time, payload=one) for at, one in enumerate(pieces)]
+    meta = pack_meta({**unpack_meta(whole.meta_bytes), "parts": list(range(first, whole.seq))})
+    return [*blobs, Frame(Kind.EVENT, seq=whole.seq, time=whole.time, meta_bytes=meta)]
 
 
 def _counted(meta_bytes: bytes, payload: Buffer) -> tuple[bytes, Buffer]:

@@ -12,7 +12,7 @@ from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
 from asynclog.wire.frame import Frame
 from asynclog.wire.layout import Kind
-from asynclog.wire.stream import StreamDecoder
+from asynclog.wire.stream import Record, StreamDecoder
 
 # What a GAP may pass over: as many as a reader takes for missing rather than for damage.
 _LONGEST_GAP: Final = 1 << 22
@@ -28,6 +28,7 @@ class JournalFeed:
     def __init__(self, route: Route, stream: Path, writer: str, own_epoch: int, cursor: Cursor | None) -> None:
         self._route, self._writer, self._own_epoch = route, writer, own_epoch
         self._cursor = cursor or Cursor(own_epoch)
+        self._stream = stream
         self._tail = StreamTail(stream, self._cursor.epoch)
         self._frames: list[Frame] = []
         self._following: Chunk | None = None
@@ -38,6 +39,11 @@ class JournalFeed:
         """Events of the own epoch in what was committed so far."""
 
     @property
+    def live(self) -> bool:
+        """Whether what comes next comes from memory."""
+        return False
+
+    @property
     def cursor(self) -> Cursor:
         """Where the route stands; without its counters."""
         return Cursor(self._cursor.epoch, self._cursor.seq, self._cursor.replay_from)
@@ -46,12 +52,26 @@ class JournalFeed:
     def seq(self) -> int:
         return self._cursor.seq if self._cursor.epoch == self._own_epoch else -1
 
+    @property
+    def status(self) -> str | None:
+        """How the epoch ended that was read last, if it says so."""
+        footer = self._decoder.footer
+        return None if footer is None else str(footer.meta.get("status"))
+
+    def begin_at(self, segment: int, seq: int) -> None:
+        """Read on behind ``seq`` of the own epoch, which lies in this segment or a later one."""
+        self._tail.close()
+        self._tail = StreamTail(self._stream, self._own_epoch, segment)
+        self._frames, self._following = [], None
+        self._decoder = StreamDecoder(last_seq=seq)
+
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch = epoch
         self._decoder = StreamDecoder()
         self._selector: Selector | None = None
         self._waiting_since = -1
         self._passed = -1
+        self._events_read = 0
 
     @property
     def _reached(self) -> int:
@@ -79,7 +99,7 @@ class JournalFeed:
         if not gathered.offered and not ended and self._reached <= self._cursor.seq:
             if self._epoch == self._own_epoch:
                 # All of it was delivered before a restart.
-                self.events = self._decoder.events
+                self.events = self._events_read
             return None
         return self._delivery(gathered, ended=ended)
 
@@ -103,21 +123,24 @@ class JournalFeed:
             return
         if frame.kind == Kind.SEGMENT:
             self._selector = self._selector or self._select()
-        if record is None:
-            return
+        if record is not None:
+            self._take_record(record, self._decoder.always, gathered)
+
+    def _take_record(self, record: Record, always: int, gathered: Gathering) -> None:
         if self._selector is None:
             self._selector = self._select()
-        seq = frame.seq
+        seq = record.frame.seq
+        self._events_read += record.events
         if self._epoch == self._cursor.epoch and seq <= self._cursor.seq:
             # A limit of the route's own, which the stream knows nothing of, counts from the stream's beginning.
             if seq >= self._cursor.replay_from or self._selector.limiter is not None:
-                self._selector.take(record, self._decoder.always)
+                self._selector.take(record, always)
                 if seq < self._cursor.replay_from:
                     # Nothing of it waited any more when the cursor was saved.
                     self._selector.forget()
                 self._note_waiting(seq)
             return
-        gathered.take(self._selector, record, self._decoder.always)
+        gathered.take(self._selector, record, always)
         self._note_waiting(seq)
 
     def _pass_over(self, last: object) -> None:
@@ -144,12 +167,22 @@ class JournalFeed:
             self._waiting_since = -1
         batch = gathered.batch(self._writer, self._epoch)
         replay_from = self._waiting_since if self._waiting_since >= 0 else seq + 1
-        return Delivery(batch, gathered.delivered, gathered.settled, gathered.offered, seq, self._epoch, replay_from, ended)
+        return Delivery(
+            batch,
+            gathered.delivered,
+            gathered.settled,
+            gathered.offered,
+            seq,
+            self._epoch,
+            replay_from,
+            ended,
+            gathered.time_ns,
+        )
 
     def commit(self, delivery: Delivery) -> None:
         self._cursor = Cursor(delivery.epoch, delivery.seq, delivery.replay_from)
         if delivery.epoch == self._own_epoch:
-            self.events = self._decoder.events
+            self.events = self._events_read
 
     def close(self) -> Counters:
         self._tail.close()

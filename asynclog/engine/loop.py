@@ -4,21 +4,37 @@ After the end it waits for the sinks, each to its own deadline, and no longer.
 """
 
 import contextlib
+import logging
 import selectors
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
+from asynclog.engine.door import Door
 from asynclog.engine.engine import Engine
 from asynclog.engine.files import Files
+from asynclog.engine.guests import PATIENCE_S
 from asynclog.engine.hands import Hands
 from asynclog.engine.settings import EngineSettings
 from asynclog.link.channel import Channel
 from asynclog.link.consumer import Consumer
 from asynclog.link.messages import Finished, Ready
 
+_log = logging.getLogger("asynclog")
 _JOURNAL_PATIENCE_S: Final = 30.0
+_WORKERS_PATIENCE_S: Final = 2.0
+
+
+def _door(stream: Path | None) -> Door | None:
+    if stream is None:
+        return None
+    try:
+        return Door(stream)
+    except OSError as error:
+        _log.warning("nobody can attach to this run: %s", error)
+        return None
 
 
 class EngineLoop:
@@ -44,6 +60,9 @@ class EngineLoop:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._heard, selectors.EVENT_READ, "wake")
         self._selector.register(channel, selectors.EVENT_READ, "channel")
+        self._door = _door(settings.stream)
+        if self._door is not None:
+            self._selector.register(self._door, selectors.EVENT_READ, "door")
         if writer_fd >= 0:
             self._selector.register(writer_fd, selectors.EVENT_READ, "death")
 
@@ -62,6 +81,8 @@ class EngineLoop:
                 dead = dead or key.data == "death"
                 if key.data == "wake":
                     self._drain_wakes()
+                elif key.data == "door":
+                    self._answer_door()
             more = engine.turn()
             self.engine.consumer.flush()
             dead = dead or self._channel.closed
@@ -77,6 +98,7 @@ class EngineLoop:
             time.sleep(0.05)
             engine.turn()
         engine.turn()
+        self._shut_door()
         self._on_closed()
         began = time.monotonic()
         waiting = list(engine.runners)
@@ -88,6 +110,9 @@ class EngineLoop:
                     self._drain_wakes()
                 engine.turn()
                 self.engine.consumer.flush()
+        self._see_off_guests()
+        # Those that were closed may still have something to say at their exit; the others were given all the time there is.
+        engine.workers.close(_WORKERS_PATIENCE_S if not waiting else 0.0)
         # Before it is told: what the cursors say then is what is told.
         for runner in engine.runners:
             runner.conclude()
@@ -95,6 +120,27 @@ class EngineLoop:
         give_up = time.monotonic() + 1.0
         while not self.engine.consumer.flush() and time.monotonic() < give_up:
             time.sleep(0.01)
+
+    def _answer_door(self) -> None:
+        found = None if self._door is None else self._door.answer()
+        if found is not None and self.engine.guests is not None:
+            self.engine.guests.welcome(*found)
+
+    def _shut_door(self) -> None:
+        """Nobody is let in any more: the journal is complete, and whoever comes later reads it."""
+        if self._door is not None:
+            self._selector.unregister(self._door)
+            self._door.close()
+            self._door = None
+
+    def _see_off_guests(self) -> None:
+        guests = self.engine.guests
+        if guests is None:
+            return
+        give_up = time.monotonic() + PATIENCE_S
+        while guests.left() and time.monotonic() < give_up:
+            time.sleep(0.005)
+        guests.close()
 
     def _close(self) -> None:
         """A sink that was left behind may still report and wake: both do nothing from now on."""

@@ -39,6 +39,10 @@ class MemoryFeed:
         """What came and what had to go, under the lock: another thread counts the rest."""
 
     @property
+    def live(self) -> bool:
+        return True
+
+    @property
     def seq(self) -> int:
         return self._seq
 
@@ -83,7 +87,7 @@ class MemoryFeed:
             self._seq = max(self._seq, last)
             return None
         batch = gathered.batch(self._writer, self._epoch)
-        return Delivery(batch, gathered.delivered, gathered.settled, 0, last, self._epoch, 0)
+        return Delivery(batch, gathered.delivered, gathered.settled, 0, last, self._epoch, 0, time_ns=gathered.time_ns)
 
     def commit(self, delivery: Delivery) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ file and a live logger tell the same; it is taken off again when the route goes 
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ class Progress:
         self._place = feed.cursor if isinstance(feed, JournalFeed) else Cursor(epoch)
         self._begun = Cursor(epoch)
         self._changed = False
+        self._settled_ns = time.time_ns()
         self._lock = threading.Lock()
 
     def begin(self) -> None:
@@ -46,6 +48,7 @@ class Progress:
         self.counters.add(settled)
         self._place = Cursor(delivery.epoch, delivery.seq, delivery.replay_from)
         self._changed = True
+        self._settled_ns = max(self._settled_ns, delivery.time_ns)
 
     def totals(self) -> Counters:
         """What was settled, and what came and went before it was looked at."""
@@ -57,7 +60,8 @@ class Progress:
     def statistics(self) -> dict[str, Any]:
         counted = self.totals()
         counted.offered += self._ahead()
-        return counted.as_dict()
+        behind = (time.time_ns() - self._settled_ns) / 1e9 if counted.pending else 0.0
+        return counted.as_dict() | {"behind_s": round(max(0.0, behind), 3)}
 
     def _ahead(self) -> int:
         return max(0, self._total_events() - self.feed.events) if isinstance(self.feed, JournalFeed) else 0

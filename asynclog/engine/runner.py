@@ -19,6 +19,7 @@ from asynclog.engine.feed import Delivery, Feed
 from asynclog.engine.hands import Hand, Hands
 from asynclog.engine.journal_feed import JournalFeed
 from asynclog.engine.progress import Progress
+from asynclog.engine.remote import RemoteSink
 from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.tickets import Tickets
 from asynclog.flow.route import Route
@@ -74,6 +75,11 @@ class SinkRunner:
         self._calls.own_thread = True
         threading.Thread(target=lambda: asyncio.run(self.serve()), name=f"asynclog-{self.route.name}", daemon=True).start()
 
+    async def serve_here(self) -> None:
+        """Serve the sink in the running loop, which is its own."""
+        self._calls.own_thread = True
+        await self.serve()
+
     def start_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Serve the sink on the caller's loop, which runs; without one in a thread."""
         if self._phase == "opening":
@@ -126,7 +132,9 @@ class SinkRunner:
         self._tickets.forget(ticket)
 
     def statistics(self) -> dict[str, Any]:
-        return self.progress.statistics() | {"state": self.state, "error": self.error, "place": self.route.place}
+        own = {"state": self.state, "error": self.error, "place": self.route.place}
+        remote = self.route.sink.statistics() if isinstance(self.route.sink, RemoteSink) else {}
+        return self.progress.statistics() | own | remote
 
     @property
     def state(self) -> str:
@@ -176,7 +184,8 @@ class SinkRunner:
     async def _deliver_all(self, life: int) -> None:
         while life == self._life and not self._calls.stopped and not self._calls.left:
             self._told = False
-            await self._right_of_way.wait()
+            if not self.feed.live:
+                await self._right_of_way.wait()
             delivery = await self._next()
             if delivery is None:
                 await self._flush_if_reached()

@@ -78,6 +78,8 @@ class EngineSettings:
     skip: int = -1
     queue_bytes: int = 64 << 20
     """What a route that is fed from memory may hold: a quarter of the quota at most."""
+    lent_bytes: int = 64 << 20
+    """What may wait in memory for one process that is served, and what it may keep: an eighth of the quota each."""
     definitions: list[bytes] = field(default_factory=list)
     stopped: dict[str, str] = field(default_factory=dict)
     """Routes that are not served any more, and why: their sinks ended recorders."""

@@ -5,15 +5,30 @@ header each.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from asynclog.engine.rundir import segments
-from asynclog.wire.frame import Frame
+from asynclog.errors import DamagedFrame
+from asynclog.wire.frame import Frame, Header
+from asynclog.wire.layout import HEADER_BYTES
 from asynclog.wire.segment import Damage, Scanner
 
 WINDOW_BYTES: Final = 1 << 20
+
+
+def segment_of(stream: Path, epoch: int, seq: int) -> int:
+    """The number of the segment of an epoch in which whatever follows on ``seq`` is to be looked for: a segment's first frame
+    says which seq comes next."""
+    found = 0
+    for _, number, path in [one for one in segments(stream) if one[0] == epoch]:
+        with path.open("rb") as file, suppress(DamagedFrame):
+            if Header(file.read(HEADER_BYTES)).seq > seq + 1:
+                break
+            found = number
+    return found
 
 
 @dataclass

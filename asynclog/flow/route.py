@@ -48,7 +48,9 @@ class Route:
 
     name: unique per logger; default: the sink class's, in lower case. limit: in place of the logger's. overflow: "journal"
     (read on from the journal; the default of a run that has one), "drop_oldest" (otherwise), "drop_newest" or "block".
-    place: "recorder", "thread" or "caller"; the sink's class may have a default. kinds, namespaces, phases, level: what the
+    place: "recorder" (a thread of the recorder), "process" (a worker process under it), "thread" (of the training process) or
+    "caller" (its loop); the sink's class may have a default. worker: routes that name the same one share a process; default:
+    one of its own. kinds, namespaces, phases, level: what the
     sink gets; None for everything; a namespace includes those below it. deadline: seconds that its end may take.
 
     Raises InvalidConfiguration.
@@ -62,6 +64,7 @@ class Route:
         limit: RateLimit | None = None,
         overflow: Overflow | None = None,
         place: Place | None = None,
+        worker: str | None = None,
         kinds: Iterable[str] | None = None,
         namespaces: Iterable[str] | None = None,
         phases: Iterable[str] | None = None,
@@ -91,12 +94,22 @@ class Route:
         self.limit, self.overflow, self.deadline = limit, overflow, deadline
         default: Place = getattr(sink, "default_place", "thread")
         self.place: Place = place or default
+        if worker is not None and not _is_name(worker):
+            raise InvalidConfiguration(f"Route {self.name} worker: expected letters, digits, '.', '_' and '-', got {worker!r}")
+        if worker is not None and self.place != "process":
+            raise InvalidConfiguration(f"Route {self.name} worker: only a sink with place='process' has one")
+        self._worker = worker
         self.kinds = _checked_set("kinds", kinds, EVERY_KIND)
         self.phases = _checked_set("phases", phases, PHASES)
         levels = _checked_set("level", level, LEVELS)
         self.level = None if levels is None else next(iter(levels))
         self.namespaces = _checked_namespaces(namespaces)
         self.ephemeral = bool(getattr(sink, "ephemeral", False))
+
+    @property
+    def worker(self) -> str:
+        """The process that its sink lives in, for place="process"."""
+        return self._worker or self.name
 
     def wants(self, kind: str, phase: str, namespace: str, level: str) -> bool:
         """Whether the filters let a value through."""

@@ -86,6 +86,7 @@ class Selector:
         masks = record.due if isinstance(record.due, tuple) else None
         kept: list[Event] = []
         settled = Counters()
+        as_it_is = record.part.frame is not None
         for at, event in enumerate(record.part.events()):
             if not self.route.wants(event.kind, event.phase, event.namespace, event.level):
                 settled.filtered += 1
@@ -93,6 +94,7 @@ class Selector:
             mask = masks[at] if masks is not None else record.due
             due = self._due(event.phase, event.step, event.time_ns, int(mask) if isinstance(mask, int) else always)
             if event.kind == "scalar":
+                as_it_is = False
                 reduction = "last"
                 series = Series(event.phase, event.namespace, event.key, "d", reduction)
                 if due:
@@ -104,6 +106,8 @@ class Selector:
                 kept.append(event)
             else:
                 settled.not_due += 1
+        if as_it_is and len(kept) == record.events:
+            return Selection([record.part], len(kept), settled)
         return Selection([Events(kept)] if kept else [], len(kept), settled)
 
     def end(self) -> Selection:

@@ -205,8 +205,8 @@ class SocketChannel:
             message = decode(bytes(self._inbox[at + _LENGTH.size : end]))
             mapping = None
             if isinstance(message, Slab):
+                # Its descriptor is kept: whoever is served by this process is passed it on.
                 mapping = Mapping(self._descriptors.popleft(), message.size, writable=False)
-                mapping.close()  # what is mapped stays mapped
             found.append((message, mapping))
             at = end
         del self._inbox[:at]

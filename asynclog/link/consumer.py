@@ -12,10 +12,11 @@ from typing import Final
 
 from asynclog.link import announcement as told
 from asynclog.link.announcement import Announcement
-from asynclog.link.channel import Channel
+from asynclog.link.channel import Channel, SocketChannel
 from asynclog.link.messages import Ack, Doorbell, Flush, Gone, Message, Release, Slab
 from asynclog.shm.control import ControlReader
 from asynclog.shm.lease import Lease
+from asynclog.shm.memory import Mapping
 from asynclog.shm.rows import recover
 from asynclog.shm.slab import Ref, Role
 from asynclog.state import LEVELS
@@ -35,10 +36,11 @@ class Consumer:
         self.ended = False
         self._target = position
         self._control = ControlReader(position)
-        self._views: dict[int, tuple[Role, memoryview]] = {}
+        self._slabs: dict[int, tuple[Role, Mapping]] = {}
         self._announced: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._returned: deque[Ref] = deque()
         self._acked = position
+        self._owns_descriptors = isinstance(channel, SocketChannel)
         self._most_acked: int | None = None
 
     @property
@@ -56,11 +58,16 @@ class Consumer:
         for message, mapping in self.channel.receive():
             if isinstance(message, Slab):
                 assert mapping is not None
-                self._views[message.number] = (Role(message.role), mapping.view)
+                self._slabs[message.number] = (Role(message.role), mapping)
+                if message.role != Role.ARRAYS and self._owns_descriptors:
+                    # Of the others nothing is passed on.
+                    mapping.close()
                 if message.role == Role.CONTROL:
                     self._control.add(message.number, mapping.view)
             elif isinstance(message, Gone):
-                self._views.pop(message.number, None)
+                gone = self._slabs.pop(message.number, None)
+                if gone is not None and self._owns_descriptors:
+                    gone[1].close()
                 self._control.forget(message.number)
             elif isinstance(message, Doorbell):
                 self._target = max(self._target, message.position)
@@ -106,12 +113,12 @@ class Consumer:
 
     def lease(self, ref: Ref) -> memoryview:
         """The bytes of ``ref``, read-only; they are given back when the last view of them is gone."""
-        _, view = self._views[ref.slab]
-        return memoryview(Lease(view, ref, self._returned.append).array())  # type: ignore[arg-type]
+        _, mapping = self._slabs[ref.slab]
+        return memoryview(Lease(mapping, ref, self._returned.append).array())  # type: ignore[arg-type]
 
     def holds(self, ref: Ref | None) -> bool:
         """Whether the memory of ``ref``, if any, was passed on."""
-        return ref is None or ref.slab in self._views
+        return ref is None or ref.slab in self._slabs
 
     def log_is_cut(self) -> bool:
         """After the writer's death: whether it told of more, in memory that was never passed on."""
@@ -123,9 +130,10 @@ class Consumer:
 
     def recover(self) -> Iterator[told.Rows]:
         """Rows that were committed to memory and never announced. To be called when nothing announced is left."""
-        for number, (role, view) in self._views.items():
+        for number, (role, mapping) in self._slabs.items():
             if role is not Role.ROWS:
                 continue
+            view = mapping.view
             for found in recover(view, partial(self._told, number, view)):
                 meta = {"epoch": found.epoch, "level": LEVELS[found.level]}
                 plain = not found.epoch and LEVELS[found.level] == "batch"
@@ -156,6 +164,9 @@ class Consumer:
     def close(self) -> None:
         """Nothing is sent any more; whoever still tries does nothing."""
         self.channel.close()
+        if self._owns_descriptors:
+            for _, mapping in self._slabs.values():
+                mapping.close()
 
     def ack(self) -> None:
         """Tell how far the log was taken, and which pieces nobody looks at any more: in one go, since each time the writer's

@@ -97,6 +97,21 @@ class Trouble(NamedTuple):
     fatal: bool
 
 
+class Stock(NamedTuple):
+    """From the writer, for whoever asks the recorder: what it has of shared memory, and who holds how much of it."""
+
+    content: dict[str, Any]
+
+
+class Said(NamedTuple):
+    """A log record from a worker. name: its logger's."""
+
+    route: str
+    level: int
+    name: str
+    text: str
+
+
 class Finished(NamedTuple):
     """The journal is closed and every sink has ended or run out of time."""
 
@@ -119,6 +134,8 @@ Message = (
     | Finished
     | Unflush
     | Skipped
+    | Said
+    | Stock
 )
 TYPES: Final[tuple[type[Any], ...]] = (
     Slab,
@@ -136,6 +153,8 @@ TYPES: Final[tuple[type[Any], ...]] = (
     Finished,
     Unflush,
     Skipped,
+    Said,
+    Stock,
 )
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from asynclog.errors import NoRoom, StaleLease
 from asynclog.link import announcement as tell
@@ -31,7 +31,9 @@ from asynclog.link.messages import (
     Ready,
     Release,
     Report,
+    Said,
     Slab,
+    Stock,
     Trouble,
 )
 from asynclog.shm import memory
@@ -180,6 +182,17 @@ class Producer:
                 channel.flush(patiently=True)
         return not any(channel.unsent for channel in channels)
 
+    def stock_report(self) -> dict[str, Any]:
+        """What there is of shared memory, and who holds how much of it: the writer itself, and each consumer by name."""
+        names = {0: "writer", **{number: link.name for number, link in self.links.items()}}
+        held = {names[number]: nbytes for number, nbytes in self.pool.ledger.held_bytes().items() if number in names}
+        return {**self.pool.statistics(), "held_bytes": held}
+
+    def tell_stock(self) -> None:
+        """Let the consumers know what there is of shared memory, for whoever asks them."""
+        with self.lock:
+            self.send(Stock(self.stock_report()))
+
     def open_block(self, key: Key, schema: Layout | None, context: Context, nbytes: int = 0) -> Block:
         """A block to pack rows into. Raises NoRoom."""
         block = self.blocks.open(key, schema, context, nbytes)
@@ -265,7 +278,7 @@ class Producer:
             link.finished = link.finished or isinstance(message, Finished)
         elif isinstance(message, Ready):
             link.pid = message.pid
-        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack):
+        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack | Said):
             self._on_message(link, message)
 
     def _released(self, link: Link, message: Release) -> None:

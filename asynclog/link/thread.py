@@ -12,12 +12,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from asynclog.link.channel import Channel, SocketChannel
 from asynclog.link.links import Link
 from asynclog.link.producer import Producer
 
 _log = logging.getLogger("asynclog")
+_TELL_S: Final = 1.0
 
 
 class LinkThread(threading.Thread):
@@ -36,7 +38,7 @@ class LinkThread(threading.Thread):
         self._watched: dict[int, Channel] = {}
         self._tasks: list[Callable[[], None]] = []
         self._dead: list[Link] = []
-        self._drained = 0.0
+        self._drained = self._told = 0.0
         self._stopping = False
 
     def wake(self) -> None:
@@ -81,6 +83,9 @@ class LinkThread(threading.Thread):
             if self._producer.blocks.dirty:
                 self._producer.drain()
             self._dead = [link for link in self._dead if self._on_death(link)]
+        if now - self._told >= _TELL_S:
+            self._told = now
+            self._producer.tell_stock()
 
     def _serve(self, link: Link, events: int) -> None:
         channel = link.channel

@@ -142,14 +142,12 @@ def place(routes: list[Route], *, journaled: bool, recorder: str) -> int:
     """Settle how each route is served; the mask of those that are fed from memory. Raises InvalidConfiguration."""
     memory_fed = 0
     for bit, route in enumerate(routes):
-        if route.place == "process":
-            route.place = "recorder"
         if route.overflow == "journal" and not journaled:
             raise InvalidConfiguration(f"route {route.name!r}: overflow='journal' needs a run directory")
         if route.overflow is None:
             route.overflow = "journal" if journaled else "drop_oldest"
         if route.overflow != "journal":
             memory_fed |= 1 << bit
-        if route.place == "recorder" and recorder == "process":
+        if route.place == "process" or (route.place == "recorder" and recorder == "process"):
             check_picklable(route.name, route.sink)
     return memory_fed

@@ -20,7 +20,7 @@ from asynclog.errors import InvalidValue, LoggerClosed, SinkError
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
 from asynclog.link.links import Link
-from asynclog.link.messages import Finished, Flushed, Message, Ready, Trouble
+from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.due import DueBoard
@@ -106,11 +106,12 @@ class Core:
 
     @property
     def recorder_routes(self) -> list[Route]:
-        return [one for one in self.routes if one.place == "recorder"]
+        """Those whose sinks live in the recorder, or in workers under it."""
+        return [one for one in self.routes if one.place in ("recorder", "process")]
 
     @property
     def local_routes(self) -> list[Route]:
-        return [one for one in self.routes if one.place != "recorder"]
+        return [one for one in self.routes if one.place not in ("recorder", "process")]
 
     # -- time -------------------------------------------------------------------------------------------------------
 
@@ -276,8 +277,8 @@ class Core:
         elif isinstance(message, Finished):
             for action in list(self.on_finished):
                 action()
-        elif isinstance(message, Ready):
-            pass
+        elif isinstance(message, Said):
+            logging.getLogger(message.name).log(message.level, "sink %r: %s", message.route, message.text)
         for listener in self.listeners:
             listener(link, message)
 

@@ -162,7 +162,7 @@ class Engines:
                 return True
         else:
             said("the recorder died %d times within a minute; recording goes on in a thread of this process", TRIES)
-        self._deaths.keep_out_of_thread([one.name for one in self._core.recorder_routes])
+        self._deaths.keep_out_of_thread([one.name for one in self._core.recorder_routes if one.place == "recorder"])
         try:
             self._start_thread(link, self._for_successor(link, leave_out=leave_out))
         except (OSError, RecorderError) as error:

@@ -20,6 +20,7 @@ from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
 from asynclog.logger.engines import Engines
+from asynclog.logger.settings import plain_settings
 from asynclog.sink import RunInfo
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Lifecycle:
         core = self.core
         directory = core.directory
         if directory is None:
-            return RunInfo("", "", None, core.writer, 0, _rank(), core.config or {})
+            return RunInfo("", "", None, core.writer, 0, _rank(), plain_settings(core.config or {}))
         if core.journal is None:
             raise InvalidConfiguration("a run directory without a journal; run=None is a logger that keeps nothing on disk")
         existed = (directory / "run.json").exists()
@@ -101,7 +102,7 @@ class Lifecycle:
             core.writer,
             self._claim.epoch,
             _rank(),
-            core.config or {},
+            plain_settings(core.config or {}),
         )
 
     def _describe(self, run: RunInfo) -> EngineSettings:
@@ -117,6 +118,7 @@ class Lifecycle:
             pid=os.getpid(),
             host=core.host(),
             queue_bytes=min(_QUEUE_BYTES, core.quota // 4),
+            lent_bytes=core.quota // 8,
         )
 
     # -- while it runs ----------------------------------------------------------------------------------------------

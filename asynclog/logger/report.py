@@ -24,6 +24,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
             one["offered"] += unseen
             one["not_due"] += unseen
         recorder = lifecycle.recorder_report()
+        attached = recorder.pop("attached", [])
         return {
             "accepted": counts.accepted + producer.blocks.rows_beyond(),
             "skipped": counts.skipped,
@@ -34,6 +35,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
             "now_ns": time.time_ns(),
             "as_of_ns": as_of,
             "recorder": recorder,
-            "slabs": dict(producer.pool.statistics()),
+            "slabs": producer.stock_report(),
             "routes": routes,
+            "attached": attached,
         }

@@ -12,15 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asynclog.errors import StaleLease
+from asynclog.shm.memory import Mapping
 from asynclog.shm.slab import Ref
 
 
 class Lease:
-    """Read-only bytes of ``ref``; ``release(ref)`` is called once, when the last view is gone or ``free()`` is called."""
+    """Read-only bytes of ``ref``; ``release(ref)`` is called once, when the last view is gone or ``free()`` is called.
 
-    def __init__(self, view: memoryview, ref: Ref, release: Callable[[Ref], None]) -> None:
-        self._bytes = np.frombuffer(view[ref.offset : ref.offset + ref.nbytes], np.uint8)
-        self.ref = ref
+    mapping: the slab's, for whoever passes the piece on to another process.
+    """
+
+    def __init__(self, mapping: Mapping, ref: Ref, release: Callable[[Ref], None]) -> None:
+        self._bytes = np.frombuffer(mapping.view[ref.offset : ref.offset + ref.nbytes], np.uint8)
+        self.mapping, self.ref = mapping, ref
         self._finalizer = weakref.finalize(self, release, ref)
         self._finalizer.atexit = False
 
@@ -48,5 +52,18 @@ class Lease:
             raise StaleLease(f"{self.ref} was given back already")
         self._finalizer()
 
+    def piece(self, view: memoryview) -> Ref:
+        """Where a view of these bytes lies."""
+        start = int(np.frombuffer(view, np.uint8).__array_interface__["data"][0])
+        own, _ = self._bytes.__array_interface__["data"]
+        return self.ref._replace(offset=self.ref.offset + start - own, nbytes=view.nbytes)
+
     def __repr__(self) -> str:
         return f"<Lease {self.ref} {'held' if self._finalizer.alive else 'given back'}>"
+
+
+def lease_of(view: object) -> Lease | None:
+    """The lease that a view looks into, if it looks into shared memory at all."""
+    held = view.obj if isinstance(view, memoryview) else view
+    base = held.base if isinstance(held, np.ndarray) else None
+    return base if isinstance(base, Lease) else None

@@ -23,12 +23,14 @@ _PIECE: Final = 256
 
 
 class Rows:
-    """Rows of one schema. payload: their bytes, (rows × stride)."""
+    """Rows of one schema. payload: their bytes, (rows × stride). frame: the one that holds just these, if there is one."""
 
-    __slots__ = ("epoch", "level", "payload", "schema")
+    __slots__ = ("epoch", "frame", "level", "payload", "schema")
 
-    def __init__(self, schema: Schema, payload: Buffer, epoch: int = 0, level: str = "batch") -> None:
-        self.schema, self.payload, self.epoch, self.level = schema, payload, epoch, level
+    def __init__(
+        self, schema: Schema, payload: Buffer, epoch: int = 0, level: str = "batch", frame: Frame | None = None
+    ) -> None:
+        self.schema, self.payload, self.epoch, self.level, self.frame = schema, payload, epoch, level, frame
 
     def __len__(self) -> int:
         return len(self.payload) // self.schema.stride
@@ -75,12 +77,12 @@ class Rows:
 
 
 class Events:
-    """Events one by one: media, text, sparse numbers, folded numbers."""
+    """Events one by one: media, text, sparse numbers, folded numbers. frame: the one that holds just these, if there is one."""
 
-    __slots__ = ("_events",)
+    __slots__ = ("_events", "frame")
 
-    def __init__(self, events: Sequence[Event]) -> None:
-        self._events = events
+    def __init__(self, events: Sequence[Event], frame: Frame | None = None) -> None:
+        self._events, self.frame = events, frame
 
     def __len__(self) -> int:
         return len(self._events)
@@ -120,27 +122,41 @@ class Events:
 class Batch:
     """See asynclog.sink.Batch, which this implements. ``seq`` is the first record's; (writer, epoch, seq) never repeats.
 
-    pace: called between pieces of an iteration; whoever runs the sink may let its thread wait there.
+    parts: or what makes them, once they are looked at; ``length`` then says how many events they are. pace: called between
+    pieces of an iteration; whoever runs the sink may let its thread wait there.
     """
 
     def __init__(
         self,
-        parts: Sequence["Rows | Events"],
+        parts: "Sequence[Rows | Events] | Callable[[], Sequence[Rows | Events]]",
         *,
         writer: str,
         epoch: int,
         seq: int,
         frames: Sequence[Frame] = (),
         nonce: bytes = bytes(8),
+        length: int | None = None,
     ) -> None:
-        self._parts = parts
+        self._source = parts
+        if length is not None:
+            self._length = length
         self.writer, self.epoch, self.seq = writer, epoch, seq
         self._frames, self._nonce = frames, nonce
         self.pace: Callable[[], None] = _at_once
 
     @cached_property
+    def parts(self) -> Sequence["Rows | Events"]:
+        """What it consists of, in the order of the records."""
+        return self._source() if callable(self._source) else self._source
+
+    @property
+    def records(self) -> Sequence[Frame]:
+        """The frames it was made from."""
+        return self._frames
+
+    @cached_property
     def _length(self) -> int:
-        return sum(len(one) * (len(one.schema.series) if isinstance(one, Rows) else 1) for one in self._parts)
+        return sum(len(one) * (len(one.schema.series) if isinstance(one, Rows) else 1) for one in self.parts)
 
     def __len__(self) -> int:
         """Events in all; a row counts as many as it has numbers."""
@@ -150,7 +166,7 @@ class Batch:
     def _ordered(self) -> bool:
         """Whether the parts follow each other in time, so that no row needs to be moved."""
         latest = -(2**63)
-        for one in self._parts:
+        for one in self.parts:
             if not len(one):
                 continue
             times = one.times
@@ -171,7 +187,7 @@ class Batch:
         return chain.from_iterable(self._paced(sorted(timed, key=lambda one: one[0])))
 
     def _pieces(self) -> Iterator["Rows | Events"]:
-        for part in self._parts:
+        for part in self.parts:
             for piece in part.pieces():
                 self.pace()
                 yield piece
@@ -192,7 +208,7 @@ class Batch:
     @cached_property
     def columns(self) -> Mapping[tuple[str, str, str], Column]:
         found: dict[tuple[str, str, str], list[Column]] = {}
-        for part in self._parts:
+        for part in self.parts:
             for series, column in part.columns():
                 found.setdefault(series[:3], []).append(column)
         return {name: _one_column(columns) for name, columns in found.items()}

@@ -4,7 +4,7 @@ What it gives back is not yet filtered: due masks are carried along for those wh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from asynclog.errors import DamagedFrame
@@ -14,7 +14,7 @@ from asynclog.wire.absence import Absence
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.codec import raw_payload
 from asynclog.wire.event import due_mask, read_event, whole
-from asynclog.wire.frame import Buffer, Frame
+from asynclog.wire.frame import Buffer, Frame, pack_meta
 from asynclog.wire.layout import NUMBERED, Kind
 from asynclog.wire.schema import SchemaBook, Series, sparse_records
 
@@ -41,6 +41,18 @@ class Record:
     part: "Rows | Events"
     due: "int | tuple[int, ...] | None"
     events: int
+
+
+def record_of(frame: Frame, book: SchemaBook) -> Record:
+    """The record of a frame that stands alone: ROWS, or an EVENT whose payload is whole. Raises what ``StreamDecoder`` makes
+    DamagedFrame of."""
+    if frame.kind == Kind.ROWS:
+        schema = book.schema_of(frame)
+        rows = Rows(schema, raw_payload(frame), *epoch_and_level(frame.meta), frame)
+        if len(rows.payload) % schema.stride:
+            raise DamagedFrame(f"{len(rows.payload)} bytes are no rows of {schema.stride}")
+        return Record(frame, rows, None, len(rows) * len(schema.series))
+    return Record(frame, Events([read_event(frame)], frame), due_mask(frame), 1)
 
 
 @dataclass
@@ -123,22 +135,19 @@ class StreamDecoder:
         self.heartbeat_ns = max(self.heartbeat_ns, frame.time)
 
     def _record(self, frame: Frame) -> Record:
-        if frame.kind == Kind.ROWS:
-            schema = self.book.schema_of(frame)
-            meta = frame.meta
-            rows = Rows(schema, raw_payload(frame), *epoch_and_level(meta))
-            if len(rows.payload) % schema.stride:
-                raise DamagedFrame(f"{len(rows.payload)} bytes are no rows of {schema.stride}")
-            return Record(frame, rows, None, len(rows) * len(schema.series))
         if frame.kind == Kind.SPARSE:
             return self._sparse(frame)
+        if frame.kind == Kind.ROWS or "parts" not in frame.meta:
+            self._parts.clear()  # parts directly precede their event: what is left belongs to none
+            return record_of(frame, self.book)
         parts = [self._parts.pop(int(seq), None) for seq in frame.meta.get("parts", ())]
         if any(part is None for part in parts):
             raise DamagedFrame("an array of which a part is missing")
-        joined = memoryview(b"".join(part for part in parts if part is not None)) if parts else None
-        self._parts.clear()  # parts directly precede their event: what is left belongs to none
-        event = read_event(frame, joined)
-        return Record(frame, Events([event]), due_mask(frame), 1)
+        joined = memoryview(b"".join(part for part in parts if part is not None))
+        self._parts.clear()
+        meta = {name: one for name, one in frame.meta.items() if name != "parts"}
+        whole = Frame(frame.kind, seq=frame.seq, time=frame.time, meta_bytes=pack_meta(meta), payload=joined)
+        return replace(record_of(whole, self.book), frame=frame)
 
     def _sparse(self, frame: Frame) -> Record:
         meta = frame.meta

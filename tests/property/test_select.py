@@ -248,7 +248,7 @@ class Sink:
 
 def contents(delivery: Delivery) -> list[tuple[Any, ...]]:
     # Each part in its own order: a batch sorts its parts by time, which depends on how many there are.
-    return [] if delivery.batch is None else [identity(one) for part in delivery.batch._parts for one in part.events()]
+    return [] if delivery.batch is None else [identity(one) for part in delivery.batch.parts for one in part.events()]
 
 
 @given(MANY, CUTS, ROUTES, st.lists(st.sampled_from(("", "restart", "crash", "rotate")), min_size=1, max_size=25), MASKS)

@@ -397,7 +397,7 @@ def test_a_record_in_memory_that_never_came_is_a_gap_and_the_rest_goes_on(record
     recorded.rows(1)
     ref = recorded.ends.event(b"x" * (3 << 20), meta=text_meta("out of reach"))
     recorded.engine.consumer.receive()
-    recorded.engine.consumer._views.pop(ref.slab)  # type: ignore[union-attr]
+    recorded.engine.consumer._slabs.pop(ref.slab)  # type: ignore[union-attr]
     recorded.rows(1)
     recorded.turn()
     recorded.finish()

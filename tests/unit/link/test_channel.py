@@ -164,7 +164,7 @@ def test_doorbells_are_sent_at_once_where_there_is_room() -> None:
 
 
 def test_a_slab_comes_with_its_memory() -> None:
-    """Mapped read-only, of the right size, and each with its own."""
+    """Mapped read-only, of the right size, and each with its own descriptor, which is the receiver's to close."""
     before = descriptors()
     here, there = map(SocketChannel, socket.socketpair())
     made = [create_shared(4096 * (at + 1)) for at in range(3)]
@@ -181,6 +181,7 @@ def test_a_slab_comes_with_its_memory() -> None:
         assert len(arrived.view) == made[at].size
         made[at].view[9] = 50 + at
         assert arrived.view[9] == 50 + at
+        arrived.close()
     assert all(mapping is None for _, mapping in found[1::2])
     for mapping in made:
         mapping.close()
@@ -210,6 +211,7 @@ def test_descriptors_wait_with_their_messages() -> None:
             if isinstance(message, Slab):
                 assert got is not None
                 assert got.view[0] == message.number
+                got.close()
                 arrived.append(message.number)
     assert arrived == list(range(70))
     here.close()

@@ -20,8 +20,10 @@ from asynclog.link.messages import (
     Ready,
     Release,
     Report,
+    Said,
     Skipped,
     Slab,
+    Stock,
     Trouble,
     Unflush,
     decode,
@@ -45,6 +47,8 @@ MESSAGES: list[Message] = [
     Finished({}),
     Unflush(1),
     Skipped(7),
+    Said("wandb", 30, "wandb.sdk", "it is slow"),
+    Stock({"slabs": 3}),
 ]
 ANNOUNCEMENTS: list[Announcement] = [
     Define(5, 0, 2, b"meta", b"payload"),

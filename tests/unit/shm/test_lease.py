@@ -8,6 +8,7 @@ import pytest
 
 from asynclog.errors import StaleLease
 from asynclog.shm.lease import Lease
+from asynclog.shm.memory import create_anonymous
 from asynclog.shm.slab import Ref
 
 REF = Ref(4, 2, 64, 128)
@@ -17,12 +18,14 @@ class Owner:
     """Memory and what was given back."""
 
     def __init__(self, ref: Ref = REF) -> None:
-        self.memory = bytearray(range(256))
+        self.mapping = create_anonymous(256)
+        self.memory = self.mapping.view
+        self.memory[:] = bytes(range(256))
         self.returned: list[Ref] = []
         self.ref = ref
 
     def lease(self) -> Lease:
-        return Lease(memoryview(self.memory), self.ref, self.returned.append)
+        return Lease(self.mapping, self.ref, self.returned.append)
 
 
 @pytest.fixture

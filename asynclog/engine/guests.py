@@ -1,0 +1,186 @@
+"""Processes that attached themselves to a live run: each is served from a thread of its own, like a sink, but by no route.
+
+It says what it wants, and from where on; then it is handed batches until it leaves or the run ends. It may die or stop at any
+moment: nobody waits for it, neither a flush nor, for long, the end. What it wasn't given it finds in the journal.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from asynclog.engine.cursor import Cursor
+from asynclog.engine.host import told
+from asynclog.engine.live_feed import LiveFeed
+from asynclog.engine.runner import SinkRunner
+from asynclog.engine.served import ProcessGone, Served
+from asynclog.engine.tail import segment_of
+from asynclog.errors import InvalidConfiguration
+from asynclog.flow.route import Route
+from asynclog.flow.select import Counters
+from asynclog.shm.lending import Lending
+from asynclog.sink import Batch as AnyBatch
+from asynclog.sink import RunInfo
+from asynclog.wire.batch import Batch
+
+if TYPE_CHECKING:
+    from asynclog.engine.engine import Engine
+
+MOST_GUESTS: Final = 64
+_HELLO_S: Final = 5.0
+PATIENCE_S: Final = 5.0
+"""At the end: what a guest hasn't taken by then it reads in the journal."""
+
+
+class GuestSink:
+    """What stands for an attached process. leave(): nothing is to be tried again."""
+
+    def __init__(self, served: Served, end: Callable[[], "tuple[str, str | None]"]) -> None:
+        self._served, self._end = served, end
+        self.leave: Callable[[], None] = lambda: None
+
+    async def open(self, run: RunInfo) -> None:
+        await self._called("open", told(run))
+
+    async def write(self, batch: AnyBatch, /) -> None:
+        assert isinstance(batch, Batch)
+        try:
+            await self._served.write(batch)
+        except Exception:
+            self.leave()
+            raise
+
+    async def aclose(self) -> None:
+        if not self._served.gone:
+            await self._called("end", [*self._end()])
+            await self._called("aclose")
+
+    async def _called(self, what: Any, content: Any = None) -> None:
+        try:
+            await self._served.call(what, content)
+        except Exception:
+            self.leave()
+            raise
+
+
+class Guests:
+    """Of one engine. wake(): it is to make a turn."""
+
+    def __init__(self, engine: "Engine", stream: Path) -> None:
+        self._engine, self._stream = engine, stream
+        self.runners: list[SinkRunner] = []
+        self._served: dict[SinkRunner, Served] = {}
+        self._lock = threading.Lock()
+        self._number = 0
+        self._threads = 0
+
+    def welcome(self, sock: socket.socket, pid: int) -> None:
+        """Serve somebody from a thread, once it has said what it wants."""
+        with self._lock:
+            if self._threads >= MOST_GUESTS:
+                sock.close()
+                return
+            self._threads += 1
+        threading.Thread(target=self._attend, args=(sock, pid), name=f"asynclog-guest-{pid}", daemon=True).start()
+
+    def notify(self) -> None:
+        for one in self.runners:
+            one.notify()
+
+    def report(self) -> list[dict[str, Any]]:
+        """Of those that are served: pid, counters, whether they keep up, and the bytes of slabs they look into."""
+        found = []
+        for runner, served in list(self._served.items()):
+            known = runner.statistics()
+            found.append(
+                {
+                    "name": runner.route.name,
+                    "delivered": known["delivered"],
+                    "behind_s": known["behind_s"],
+                    "behind_records": max(0, self._engine.put_seq - runner.feed.seq),
+                    "live": runner.feed.live,
+                    "lent_bytes": served.lending.held_bytes,
+                }
+            )
+        return found
+
+    def left(self) -> bool:
+        """Whether some are still being served."""
+        return any(not one.ended.is_set() for one in self.runners)
+
+    def close(self) -> None:
+        """Let go of them."""
+        for one in self.runners:
+            one.leave()
+
+    def _attend(self, sock: socket.socket, pid: int) -> None:
+        try:
+            asyncio.run(self._serve(sock, pid))
+        finally:
+            with self._lock:
+                self._threads -= 1
+
+    async def _serve(self, sock: socket.socket, pid: int) -> None:
+        served = Served(sock, Lending(self._engine.settings.lent_bytes))
+        runner = None
+        try:
+            what, *wishes = await asyncio.wait_for(served.hello, _HELLO_S)
+            if what == "report":
+                await served.tell(["report", self._engine.report() | {"slabs": self._engine.stock}])
+                return
+            runner = self._runner(served, pid, *wishes)
+            await runner.serve_here()
+        except (ProcessGone, TimeoutError, InvalidConfiguration, TypeError, ValueError) as error:
+            await served.tell(["refused", str(error)])
+        finally:
+            if runner is not None:
+                self._forget(runner)
+            served.close()
+
+    def _runner(self, served: Served, pid: int, start: str, epoch: int, seq: int, filters: dict[str, Any]) -> SinkRunner:
+        """start: "beginning" (of the epoch), "now", or "behind" the record (epoch, seq). Raises what a wrong wish raises."""
+        engine, settings = self._engine, self._engine.settings
+        sink = GuestSink(served, engine.ending)
+        with self._lock:
+            self._number += 1
+            name = f"attached-{self._number}-{pid}"
+        names = {one: filters.get(one) for one in ("kinds", "namespaces", "phases", "level")}
+        route = Route(sink, name=name, place="process", deadline=PATIENCE_S, **names)
+        route.ephemeral = True
+        run = settings.run
+        cursor = Cursor(run.epoch)
+        if start == "behind" and int(epoch) == run.epoch:
+            cursor = Cursor(run.epoch, int(seq), int(seq) + 1)
+        elif start == "now":
+            seq = engine.put_seq
+            cursor = Cursor(run.epoch, seq, seq + 1)
+        feed = LiveFeed(route, self._stream, run.writer, run.epoch, cursor, bit=None, limit=settings.lent_bytes)
+        if cursor.seq >= 0:
+            feed.begin_at(segment_of(self._stream, run.epoch, cursor.seq), cursor.seq)
+        runner = SinkRunner(
+            route,
+            feed,
+            run,
+            cursor_file=None,
+            counters=Counters(),
+            on_trouble=_quiet,
+            total_events=engine.total_events,
+        )
+        sink.leave = runner.leave
+        with self._lock:
+            self._served[runner] = served
+            self.runners = [*self.runners, runner]
+        engine.offer_to(runner)
+        return runner
+
+    def _forget(self, runner: SinkRunner) -> None:
+        self._engine.offer_no_more(runner)
+        with self._lock:
+            self._served.pop(runner, None)
+            self.runners = [one for one in self.runners if one is not runner]
+
+
+def _quiet(route: str, text: str, fatal: bool) -> None:
+    """A guest that goes is no trouble."""

@@ -1,0 +1,188 @@
+"""A sink's host: the other end of ``engine.served``, in the process that the sink lives in.
+
+It takes calls, one after the other, and answers each; what the sink raises goes home with its traceback. Arrays of a batch look
+into shared memory and own their leases: when the last of them is gone, its piece is given back.
+"""
+
+import asyncio
+import socket
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from asynclog.errors import DamagedFrame, SinkRejected, SinkUnavailable
+from asynclog.link.pipe import Pipe
+from asynclog.shm.lease import Lease
+from asynclog.shm.memory import Mapping
+from asynclog.shm.slab import Ref
+from asynclog.sink import RunInfo, Sink
+from asynclog.wire.parcel import Unpacking
+
+_MOST_RAW: Final = 1 << 40
+_LONGEST_TEXT: Final = 64 << 10
+_MOST_UNSENT: Final = 1000
+
+
+class Host:
+    """make(): gives the sink, at its first ``open``. hello: what is wanted, of one that attaches itself. on_end: called when no
+    more calls will come, before the sink's last one has returned."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        make: Callable[[], Sink],
+        on_end: Callable[[], None] = lambda: None,
+        hello: list[Any] | None = None,
+    ) -> None:
+        self._pipe = Pipe(sock, most_raw=_MOST_RAW, descriptors=True)
+        self._make, self._on_end, self._hello = make, on_end, hello
+        self._sink: Sink | None = None
+        self._calls: asyncio.Queue[tuple[int, str, Any, memoryview] | None] = asyncio.Queue()
+        self._slabs: dict[int, Mapping] = {}
+        self._unpacking = Unpacking()
+        self._returned: deque[Ref] = deque()
+        self._telling = False
+        self._unsaid = 0
+        self.refused: str | None = None
+        """Why the other end would not serve."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self) -> bool:
+        """Take calls until ``aclose``, or until the other end is gone; True if the sink was closed in order."""
+        self._loop = asyncio.get_running_loop()
+        self._pipe.start(self._hear, self._gone)
+        if self._hello is not None:
+            self._pipe.post(["hello", *self._hello])
+        while (call := await self._calls.get()) is not None:
+            ticket, what, content, raw = call
+            del call
+            outcome = await self._done(what, content, raw)
+            # No view of it is kept here while the next call is waited for.
+            del content, raw
+            self._pipe.post(["returned", ticket, *outcome])
+            await self._pipe.sent()
+            if what == "aclose" and not outcome:
+                self._pipe.close()
+                return True
+        return False
+
+    async def _done(self, what: str, content: Any, raw: memoryview) -> list[str]:
+        try:
+            if what == "open":
+                self._sink = self._sink or self._make()
+                opening = getattr(self._sink, "open", None)
+                if opening is not None:
+                    await opening(_run(content))
+            elif self._sink is None:
+                raise SinkRejected(f"{what} before open")
+            elif what == "write":
+                await self._sink.write(self._unpacking.unpack(content, self._look(raw)))
+            elif what == "end":
+                await self._sink.end(*content)  # type: ignore[attr-defined]  # of who attached itself
+            elif what == "aclose":
+                await self._sink.aclose()
+            elif what == "flush" and hasattr(self._sink, "flush"):
+                await self._sink.flush()
+        except BaseException as error:  # noqa: BLE001 - whatever a sink raises goes home, where the runner decides
+            task = asyncio.current_task()
+            while task is not None and task.uncancel():
+                pass
+            return _outcome(error)
+        return []
+
+    def leave(self) -> None:
+        """Hear and say nothing more, once what is being done is done."""
+        self._pipe.close()
+        self._calls.put_nowait(None)
+
+    # -- memory -----------------------------------------------------------------------------------------------------
+
+    def _look(self, raw: memoryview) -> Callable[[Any], memoryview]:
+        def look(place: Any) -> memoryview:
+            if len(place) == 2:
+                at, nbytes = place
+                return raw[at : at + nbytes]
+            ref = Ref(*place)
+            mapping = self._slabs[ref.slab]
+            if ref.offset < 0 or ref.nbytes < 0 or ref.offset + ref.nbytes > mapping.size:
+                raise DamagedFrame(f"{ref} lies outside of its slab of {mapping.size} bytes")
+            return memoryview(Lease(mapping, ref, self._give_back).array())  # type: ignore[arg-type]
+
+        return look
+
+    def _give_back(self, ref: Ref) -> None:
+        """From whichever thread lets go of an array last."""
+        self._returned.append(ref)
+        if not self._telling:
+            self._telling = True
+            self._soon(self._tell_returned)
+
+    def _tell_returned(self) -> None:
+        self._telling = False
+        pieces: Counter[tuple[int, int]] = Counter()
+        while self._returned:
+            ref = self._returned.popleft()
+            pieces[ref.slab, ref.generation] += 1
+        if pieces:
+            self._pipe.post(["release", [[slab, generation, count] for (slab, generation), count in pieces.items()]])
+
+    # -- what is heard and said -------------------------------------------------------------------------------------
+
+    def _hear(self, fields: list[Any], raw: memoryview) -> None:
+        match fields:
+            case ["call", ticket, what, content]:
+                self._calls.put_nowait((ticket, what, content, raw))
+            case ["slab", number, size]:
+                mapping = Mapping(self._pipe.descriptor(), size, writable=False)
+                mapping.close()  # what is mapped stays mapped
+                self._slabs[number] = mapping
+            case ["gone", number]:
+                self._slabs.pop(number, None)
+            case ["refused", str(why)]:
+                self.refused = why
+            case _:
+                raise DamagedFrame(f"an unknown message {fields[0]!r}")
+
+    def say(self, level: int, name: str, text: str) -> None:
+        """From any thread: a log record, for whoever runs the training process."""
+        if self._unsaid < _MOST_UNSENT:
+            self._unsaid += 1
+            self._soon(lambda: self._say(level, name, text))
+
+    def _say(self, level: int, name: str, text: str) -> None:
+        self._unsaid -= 1
+        self._pipe.post(["said", level, name, text[:_LONGEST_TEXT]])
+
+    def _soon(self, action: Callable[[], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(action)
+
+    def _gone(self, why: str) -> None:
+        self._on_end()
+        self._calls.put_nowait(None)
+
+    def __repr__(self) -> str:
+        return f"<Host of {self._sink!r}: {len(self._slabs)} slabs>"
+
+
+def _outcome(error: BaseException) -> list[str]:
+    verdict = "failed"
+    if isinstance(error, SinkRejected):
+        verdict = "rejected"
+    elif isinstance(error, SinkUnavailable | OSError | TimeoutError):
+        verdict = "unavailable"
+    text = "".join(traceback.format_exception(error)).rstrip()
+    return [verdict, type(error).__name__, text[-_LONGEST_TEXT:]]
+
+
+def told(run: RunInfo) -> list[Any]:
+    """What a process is told of the run."""
+    directory = None if run.directory is None else str(run.directory)
+    return [run.id, run.name, directory, run.writer, run.epoch, run.rank, run.config, run.resumed]
+
+
+def _run(content: Any) -> RunInfo:
+    identity, name, directory, writer, epoch, rank, config, resumed = content
+    return RunInfo(identity, name, None if directory is None else Path(directory), writer, epoch, rank, config, resumed)

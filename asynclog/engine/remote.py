@@ -1,0 +1,106 @@
+"""What stands for a sink that lives in a worker process. The runner calls it like any sink.
+
+The runner, with its cursor, counters and retries, stays beside the journal: a worker holds nothing that matters, so that it may
+be killed at any moment. What it had not accepted is handed to its successor.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+from asynclog.engine.host import told
+from asynclog.engine.served import ProcessGone, Served
+from asynclog.engine.workers import Worker, Workers
+from asynclog.shm.lending import Lending
+from asynclog.sink import Batch as AnyBatch
+from asynclog.sink import RunInfo
+from asynclog.wire.batch import Batch
+
+_TRIES: Final = 3
+
+
+class RemoteSink:
+    """lent_bytes: of shared memory, that the process may keep at a time. on_said: its log records."""
+
+    def __init__(
+        self, route: str, workers: Workers, worker: Worker, lent_bytes: int, on_said: Callable[[int, str, str], None]
+    ) -> None:
+        self._route, self._workers, self._worker = route, workers, worker
+        self._lending = Lending(lent_bytes)
+        self._on_said = on_said
+        self._served: Served | None = None
+        self._pid: int | None = None
+        self._run: RunInfo | None = None
+        self._opened = False
+
+    async def open(self, run: RunInfo) -> None:
+        """Start the process, and open the sink there."""
+        self._run = run
+        await self._up()
+
+    async def write(self, batch: AnyBatch, /) -> None:
+        assert isinstance(batch, Batch)
+        served = await self._up()
+        try:
+            await served.write(batch)
+        except ProcessGone as error:
+            raise await self._why_gone() from error
+        if self._run is not None and not self._run.resumed:
+            # A successor goes on with what this one has begun.
+            self._run = replace(self._run, resumed=True)
+
+    async def flush(self) -> None:
+        await self._called("flush")
+
+    async def aclose(self) -> None:
+        await self._called("aclose")
+        self._hang_up()
+
+    def statistics(self) -> dict[str, Any]:
+        """Of its process: pid, how often it was started again, and the bytes of slabs that it looks into."""
+        return {"pid": self._worker.pid, "restarts": max(0, self._worker.starts - 1), "lent_bytes": self._lending.held_bytes}
+
+    async def _called(self, what: Literal["flush", "aclose"]) -> None:
+        """The runner asks for these once: a process that is killed meanwhile doesn't leave a file without its end."""
+        tries = 0
+        while self._run is not None and self._worker.starts:
+            served = await self._up()
+            try:
+                await served.call(what)
+            except ProcessGone as error:
+                tries += 1
+                why = await self._why_gone()
+                if tries == _TRIES:
+                    raise why from error
+            else:
+                return
+
+    async def _up(self) -> Served:
+        if self._served is None or self._served.gone:
+            self._hang_up()
+            sock = await asyncio.to_thread(self._workers.seat, self._worker, self._route)
+            self._pid = self._worker.pid
+            self._served = Served(sock, self._lending, self._on_said)
+        served = self._served
+        if not self._opened:
+            assert self._run is not None
+            try:
+                await served.call("open", told(self._run))
+            except ProcessGone as error:
+                raise await self._why_gone() from error
+            self._opened = True
+        return served
+
+    async def _why_gone(self) -> Exception:
+        self._hang_up()
+        return await asyncio.to_thread(self._workers.gone, self._worker, self._pid)
+
+    def _hang_up(self) -> None:
+        self._opened = False
+        if self._served is not None:
+            self._served.close()
+            self._served = None
+
+    def __repr__(self) -> str:
+        return f"<RemoteSink {self._route} in {self._worker.name}>"
