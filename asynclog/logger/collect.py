@@ -3,7 +3,6 @@
 A call stores a reference and returns; nothing is encoded, copied, converted or checked until the write.
 """
 
-import struct
 from asyncio import CancelledError
 from collections.abc import Hashable, Mapping
 from threading import get_ident
@@ -18,6 +17,7 @@ from asynclog.logger.namespaces import Namespaces
 from asynclog.logger.naming import described, makes_number, named
 from asynclog.logger.pending import NO_BLOCK, Either, Further, Logged, Taken
 from asynclog.logger.tables import Tables
+from asynclog.shm.packer import UNUSUAL
 from asynclog.state import BARE, Context, State, as_state
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from asynclog.shm.rows import Block
 
 
-_UNUSUAL: Final = (KeyError, TypeError, ValueError, OverflowError, RuntimeError, struct.error)
 _MOST_RECENT: Final = 2048
 _PLAIN: Final = frozenset({float, int})
 
@@ -127,7 +126,9 @@ class Collector(Kinds, Loans, Namespaces, Tables):
     def _put(self, kind: str, key: str, value: Any, namespace: str | None, **params: Any) -> None:
         given = {name: one for name, one in params.items() if one is not None}
         try:
-            self._further.value(Logged(kind, self._full(namespace, kind, key), key, value, given))
+            plain = namespace is None and self._core.scopes is None
+            full = self._namespace if plain else self._full(namespace, kind, key)
+            self._further.value(Logged(kind, full, key, value, given))
         except InvalidValue as error:
             self._core.complain(error)
         self._block = NO_BLOCK
@@ -158,7 +159,7 @@ class Collector(Kinds, Loans, Namespaces, Tables):
                         if now >= block.breathe_at:
                             await self._core.breathe(block, now)
                         return
-                except _UNUSUAL:
+                except UNUSUAL:
                     pass
         if block is not NO_BLOCK and self._put_elsewhere(pending, context, step):
             await self._core.breathe(self._block, self._core.now())
@@ -174,7 +175,7 @@ class Collector(Kinds, Loans, Namespaces, Tables):
         try:
             if now >= block.due_until or not block.put(block, pending, step, now):
                 return False
-        except _UNUSUAL:
+        except UNUSUAL:
             return False
         self._block = block
         # As in _settle_block.
@@ -249,8 +250,10 @@ class Collector(Kinds, Loans, Namespaces, Tables):
             raise
 
     def _settle_block(self, block: "Block | None", taken: Taken) -> None:
-        """Let the hot path go on with a block, if this write was of the plain kind it can do."""
-        plain = block is not None and not self._children and not taken.values and taken.numbers[0][0] == self._namespace
+        """Let the hot path go on with a block, if the numbers of this write were of the plain kind it can do."""
+        # Alone: of several namespaces the one that the block is of may be another's, if this one's callables weren't due.
+        own = not self._children and len(taken.numbers) == 1 and taken.numbers[0][0] == self._namespace
+        plain = block is not None and own
         self._block = block if plain else NO_BLOCK  # type: ignore[assignment]
         if plain and block is not None:
             if len(self._recent) >= _MOST_RECENT:

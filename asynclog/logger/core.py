@@ -28,6 +28,7 @@ from asynclog.logger.due import DueBoard
 from asynclog.logger.loan_account import LoanAccount
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
+from asynclog.logger.precedents import Precedents
 from asynclog.logger.room import LITTLE_BYTES, Room
 from asynclog.logger.writing import Writing
 from asynclog.shm import memory
@@ -79,6 +80,7 @@ class Core:
         )
         self.numbers = NumberWriter(self.producer)
         self.loans = LoanAccount(self.producer, self.quota, self._on_room)
+        self.precedents = Precedents()
         self.owner = 0
         self.scopes: ContextVar[Any] | None = None
         self.state = "new"

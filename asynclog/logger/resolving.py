@@ -24,6 +24,7 @@ from asynclog.logger.naming import makes_number, named
 from asynclog.logger.numbers import Numbers
 from asynclog.logger.pending import Either, Folding, Logged, Taken
 from asynclog.logger.pending_rows import Given
+from asynclog.logger.precedents import Precedent, likeness
 from asynclog.logger.row_events import RowEvents
 from asynclog.logger.standins import StandIns
 from asynclog.state import State
@@ -174,6 +175,12 @@ class Resolving:
 
     def _snapshot(self, logged: Logged, value: Any, mask: int) -> Steps:
         kind, namespace, key, _, params = logged
+        alike = likeness(kind, value, params)
+        known = self._core.precedents.find(alike)
+        if known is not None:
+            as_logged = Logged(kind, namespace, key, value, params)
+            self.snapshots.append(Snapshot(as_logged, mask, known.params, known.specs, [value], known.offsets, precedent=known))
+            return
         try:
             fetch = elsewhere(kind, value, params)
             if fetch is not None:
@@ -187,6 +194,9 @@ class Resolving:
         except Exception as error:
             raise unreadable(error, kind, namespace, key) from error
         self._keep(logged, made, mask)
+        kept = self.snapshots[-1]
+        if alike is not None and len(kept.arrays) == 1 and kept.arrays[0] is value:
+            self._core.precedents.set(alike, Precedent(kept.params, kept.specs, kept.offsets, {}))
 
     def _stood_in(self, logged: Logged, stand_ins: StandIns, mask: int) -> bool:
         """Keep a value whose arrays cross from their device by themselves; False where they must be fetched to tell."""

@@ -19,6 +19,7 @@ from asynclog.logger.copying import Copying, Snapshot, uncancelled
 from asynclog.logger.crossing import Crossing, as_logged
 from asynclog.logger.due import Decision
 from asynclog.logger.loan import Loan
+from asynclog.logger.metas import packed_meta
 from asynclog.logger.numbers import Numbers
 from asynclog.logger.pending import NOTHING_TAKEN, Logged, Taken
 from asynclog.logger.resolving import Resolving, at_once, waiting
@@ -26,8 +27,6 @@ from asynclog.shm.rows import Block
 from asynclog.shm.slab import Ref
 from asynclog.state import State
 from asynclog.values import Text
-from asynclog.wire.event import event_meta
-from asynclog.wire.frame import pack_meta
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
@@ -228,32 +227,13 @@ class Writing:
             for snapshot, ref in zip(snapshots, refs, strict=True):
                 loan = snapshot.logged.value
                 lies = loan.ref if type(loan) is Loan else ref
-                core.producer.event(time_ns, self._meta(snapshot), lies, counted=snapshot.logged.kind == "histogram")
+                core.producer.event(time_ns, packed_meta(snapshot, state), lies, counted=snapshot.logged.kind == "histogram")
                 if type(loan) is Loan:
                     loan.announced()
             for text in complaints:
                 logged = Logged("string", "asynclog", "invalid", text, {})
                 told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])
-                core.producer.event(time_ns, self._meta(told), None)
+                core.producer.event(time_ns, packed_meta(told, state), None)
             core.producer.counts.accepted += len(snapshots) + len(complaints)
             core.producer.ring()
         return block
-
-    def _meta(self, snapshot: Snapshot) -> bytes:
-        state, logged = self._state, snapshot.logged
-        return pack_meta(
-            event_meta(
-                kind=logged.kind,
-                phase=state.phase,
-                namespace=logged.namespace,
-                key=logged.key,
-                step=state.step,
-                epoch=state.epoch,
-                level=state.level,
-                elapsed_s=state.elapsed_s,
-                axes=state.axes,
-                due=snapshot.due,
-                params=snapshot.params,
-                arrays=snapshot.specs,
-            )
-        )

@@ -96,6 +96,11 @@ class Pool:
             assert ref is not None
         return ref
 
+    def at_hand(self, nbytes: int) -> Ref | None:
+        """The same from memory that is there; None where a slab would have to be made."""
+        ref = None if self._arena is None or nbytes > ARENA_BYTES // 4 else self.ledger.carve(self._arena, nbytes)
+        return ref if ref is not None or self.lacks(nbytes) else self.allocate(nbytes)
+
     def lacks(self, nbytes: int) -> int:
         """0 if ``allocate`` would not have to make a slab; else the size of the one it would make."""
         size = size_class(nbytes) if nbytes > ARENA_BYTES // 4 else ARENA_BYTES

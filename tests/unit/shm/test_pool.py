@@ -248,6 +248,20 @@ def test_a_pool_says_what_it_would_have_to_make(watched: Watched, nbytes: int, m
     assert len(watched.told) == count
 
 
+@pytest.mark.parametrize("nbytes", [100, MIB, MIB + 1, 5 * MIB])
+def test_only_memory_that_is_there_is_at_hand(watched: Watched, nbytes: int) -> None:
+    pool = watched.pool
+    assert pool.at_hand(nbytes) is None
+    assert not pool.ledger.slabs
+    pool.stock(Role.ARRAYS, pool.lacks(nbytes), threading.Lock())
+    count = len(watched.told)
+    ref = pool.at_hand(nbytes)
+    assert ref is not None
+    assert ref.nbytes == nbytes
+    assert pool.ledger.slabs[ref.slab].claims
+    assert len(watched.told) == count
+
+
 def test_an_arena_with_room_lacks_nothing(watched: Watched) -> None:
     pool = watched.pool
     pool.allocate(3 * MIB // 3)
