@@ -9,6 +9,7 @@ import socket
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,7 +72,7 @@ class Host:
     async def _done(self, what: str, content: Any, raw: memoryview) -> list[str]:
         try:
             if what == "open":
-                self._sink = self._sink or self._make()
+                self._sink = self._make() if self._sink is None else self._sink
                 opening = getattr(self._sink, "open", None)
                 if opening is not None:
                     await opening(_run(content))
@@ -86,10 +87,9 @@ class Host:
             elif what == "flush" and hasattr(self._sink, "flush"):
                 await self._sink.flush()
         except BaseException as error:  # noqa: BLE001 - whatever a sink raises goes home, where the runner decides
-            task = asyncio.current_task()
-            while task is not None and task.uncancel():
-                pass
             return _outcome(error)
+        finally:
+            await _take_cancellations()
         return []
 
     def leave(self) -> None:
@@ -165,6 +165,17 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<Host of {self._sink!r}: {len(self._slabs)} slabs>"
+
+
+async def _take_cancellations() -> None:
+    """A sink may have cancelled the task it is called in."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        while task.uncancel():
+            pass
+        with suppress(asyncio.CancelledError):
+            # One that it has not been told of yet.
+            await asyncio.sleep(0)
 
 
 def _outcome(error: BaseException) -> list[str]:

@@ -98,8 +98,8 @@ class JournalFeed:
         ended = self._ended
         if not gathered.offered and not ended and self._reached <= self._cursor.seq:
             if self._epoch == self._own_epoch:
-                # All of it was delivered before a restart.
-                self.events = self._events_read
+                # All of it was delivered before a restart, and from memory maybe more than the journal has.
+                self.events = max(self.events, self._events_read)
             return None
         return self._delivery(gathered, ended=ended)
 

@@ -5,6 +5,7 @@ engine's own process gets copies: it may take its time, or keep what it was give
 slabs. Small payloads are always copied: a reference would keep a slab for a few bytes.
 """
 
+import threading
 from collections.abc import Iterable
 from typing import Final
 
@@ -26,6 +27,8 @@ class Offering:
         self._always = always
         self._decoder = StreamDecoder(always=always)
         self._live: list[SinkRunner] = []
+        # Of two that come and go at once, one would else be forgotten. A list is replaced, never changed: it is being read.
+        self._changing = threading.Lock()
         self._near: list[SinkRunner] = []
         self._far: list[SinkRunner] = []
         self.put_seq = -1
@@ -46,12 +49,14 @@ class Offering:
     def add(self, runner: SinkRunner) -> None:
         """From any thread: somebody who came later. What was put before it will be found in the journal."""
         assert isinstance(runner.feed, LiveFeed)
-        self._live = [*self._live, runner]
+        with self._changing:
+            self._live = [*self._live, runner]
         runner.feed.note(self.put_seq)
 
     def drop(self, runner: SinkRunner) -> None:
         """From any thread: it is gone."""
-        self._live = [one for one in self._live if one is not runner]
+        with self._changing:
+            self._live = [one for one in self._live if one is not runner]
 
     def put(self, frame: Frame, parts: int, segment: int) -> int:
         """Offer the record of a frame that is whole, though it takes ``parts`` seqs more; returns its events. segment: of the

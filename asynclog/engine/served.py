@@ -65,10 +65,18 @@ class Served:
         self._ticket += 1
         self._answer = asyncio.get_running_loop().create_future()
         self._pipe.post(["call", self._ticket, what, content], raw=raw)
-        await self._answer
+        self._packing.sent()
+        try:
+            await self._answer
+        finally:
+            # What it raised holds the frames it came through, and so the batch.
+            self._answer = None
 
     async def write(self, batch: Batch) -> None:
         """Hand it a batch; returns when it has accepted it. Raises as ``call``."""
+        if self.gone:
+            # Before anything is lent that nobody would give back.
+            raise ProcessGone(self._pipe.ended or "the process is gone")
         await self.call("write", self._packing.pack(batch, self._place))
 
     async def tell(self, fields: list[Any]) -> None:
@@ -79,7 +87,7 @@ class Served:
     def close(self) -> None:
         """Hang up. What it was lent counts as given back."""
         self._pipe.close()
-        self.lending.clear()
+        self._ended("")
 
     # -- memory -----------------------------------------------------------------------------------------------------
 
@@ -103,8 +111,8 @@ class Served:
             # The writer has given that slab's memory back; a new one is the moment to say so.
             del self._passed[number]
             self._pipe.post(["gone", number])
-        self._passed[slab] = mapping
         self._pipe.post(["slab", slab, mapping.size], descriptors=[mapping.fd])
+        self._passed[slab] = mapping
 
     # -- what it says -----------------------------------------------------------------------------------------------
 

@@ -59,9 +59,11 @@ class Fold:
 
     @property
     def value(self) -> Number:
-        """What the numbers fold to."""
+        """What the numbers fold to; a sum of whole numbers that has no room in 64 bits is a float."""
         if self.reduction == "mean":
             return self.total / self.count
+        if self.reduction == "sum" and isinstance(self.total, int) and not -(2**63) <= self.total < 2**63:
+            return float(self.total)
         return self.count if self.reduction == "count" else self.total
 
     def __repr__(self) -> str:

@@ -134,7 +134,8 @@ class Pipe:
             return
         try:
             self._parse()
-        except (DamagedFrame, ValueError, msgpack.UnpackException) as error:
+        except (KeyError, OSError, TypeError, ValueError, msgpack.UnpackException) as error:
+            # Also of whoever hears it: a descriptor that can't be mapped, a field of another type.
             self._end(f"what came is no message: {error}")
 
     def _read_more(self) -> int:

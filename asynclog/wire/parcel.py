@@ -6,10 +6,12 @@ looks at it, so that a sink which only moves frames never pays for more.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import index
 from typing import Any, Final
 
 from asynclog.errors import DamagedFrame
 from asynclog.sink import Event
+from asynclog.state import LEVELS, PHASES
 from asynclog.values import Value
 from asynclog.wire.batch import Batch, Events, Rows
 from asynclog.wire.event import event_meta, payload_offsets, specs_of, split
@@ -19,6 +21,7 @@ from asynclog.wire.schema import Schema, SchemaBook
 from asynclog.wire.stream import MALFORMED, record_of
 
 INLINE_BYTES: Final = 8 << 10
+_MOST_EVENTS: Final = 1 << 40
 Place = Callable[[memoryview], Any]
 Look = Callable[[Any], memoryview]
 
@@ -28,9 +31,15 @@ class Packing:
 
     def __init__(self) -> None:
         self._told: set[tuple[str, int, int]] = set()
+        self._telling: set[tuple[str, int, int]] = set()
+
+    def sent(self) -> None:
+        """What was packed last is on its way: the other end knows its schemas."""
+        self._told |= self._telling
 
     def pack(self, batch: Batch, place: Place) -> list[Any]:
         """A batch as what msgpack can hold. place(view): what stands for a payload, a list or a whole number."""
+        self._telling = set()
         numbers = {id(frame): at for at, frame in enumerate(batch.records)}
         frames = [_packed(frame, place) for frame in batch.records]
         parts: list[Any] = []
@@ -49,8 +58,8 @@ class Packing:
 
     def _definition(self, batch: Batch, schema: Schema) -> Iterator[Any]:
         name = (batch.writer, batch.epoch, schema.number)
-        if name not in self._told:
-            self._told.add(name)
+        if name not in self._told | self._telling:
+            self._telling.add(name)
             yield _packed(schema.frame(0, 0), bytes)
 
 
@@ -68,12 +77,13 @@ class Unpacking:
             for one in definitions:
                 book.learn(_frame(one, look))
             frames = [_frame(one, look) for one in packed]
-            spelled = [one if isinstance(one, int) else _unspelled(one, look) for one in parts]
+            spelled = [frames[_within(one, len(frames))] if isinstance(one, int) else _unspelled(one, look) for one in parts]
+            length = _within(length, _MOST_EVENTS)
         except MALFORMED as error:
             raise DamagedFrame(f"not a batch: {error!r}") from error
 
         def decoded() -> Sequence[Rows | Events]:
-            return [_part(frames[one] if isinstance(one, int) else one, book) for one in spelled]
+            return [_part(one, book) for one in spelled]
 
         return Batch(decoded, writer=writer, epoch=epoch, seq=seq, frames=frames, length=length)
 
@@ -92,6 +102,12 @@ def _packed(frame: Frame, place: Place) -> list[Any]:
         frame.raw_length,
         bytes(payload) if inline else place(memoryview(payload)),
     ]
+
+
+def _within(number: Any, end: int) -> int:
+    if not 0 <= number < end:
+        raise DamagedFrame(f"expected a whole number below {end}, got {number!r}")
+    return index(number)
 
 
 def _frame(packed: Any, look: Look) -> Frame:
@@ -142,9 +158,19 @@ def _spelled(part: Events, place: Place) -> Iterator[list[Any]]:
 
 
 def _unspelled(packed: Any, look: Look) -> "Frame | Events":
-    if packed[0] == "numbers":
-        return Events([Event("scalar", *fields) for fields in packed[1]])
+    match packed:
+        case ["numbers", list(numbers)]:
+            return Events([_number(fields) for fields in numbers])
     return _frame(packed, look)
+
+
+def _number(fields: Any) -> Event:
+    match fields:
+        case [phase, str(), str(), int(), int(), int(), dict(), int() | float(), level, None | int() | float()] if (
+            phase in PHASES and level in LEVELS
+        ):
+            return Event("scalar", *fields)
+    raise DamagedFrame(f"not a number and its state: {fields!r}")
 
 
 def _frame_of_value(event: Event) -> Frame:
