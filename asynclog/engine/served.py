@@ -21,6 +21,7 @@ from asynclog.wire.parcel import Packing
 
 Call = Literal["open", "write", "flush", "end", "aclose"]
 _LONGEST_ANSWER: Final = 1 << 20
+_LOOK_S: Final = 0.25
 _Said = Callable[[int, str, str], None]
 
 
@@ -51,6 +52,7 @@ class Served:
         self.hello: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         """What a process that attached itself wants: the first that it says."""
         self._pipe.start(self._hear, self._ended)
+        self._look_again()
 
     @property
     def gone(self) -> bool:
@@ -65,7 +67,11 @@ class Served:
         self._ticket += 1
         self._answer = asyncio.get_running_loop().create_future()
         self._pipe.post(["call", self._ticket, what, content], raw=raw)
-        await self._answer
+        try:
+            await self._answer
+        finally:
+            # What was raised has a traceback, which has the batch: kept here it would keep shared memory until it is collected.
+            self._answer = None
 
     async def write(self, batch: Batch) -> None:
         """Hand it a batch; returns when it has accepted it. Raises as ``call``."""
@@ -97,14 +103,19 @@ class Served:
         return [at, payload.nbytes]
 
     def _pass_on(self, slab: int, mapping: Mapping) -> None:
-        if slab in self._passed:
+        if slab not in self._passed:
+            self._passed[slab] = mapping
+            self._pipe.post(["slab", slab, mapping.size], descriptors=[mapping.fd])
+
+    def _look_again(self) -> None:
+        """Slabs whose memory the writer has given back go there, too, be anything written or not: the writer may be waiting for
+        just that memory."""
+        if self.gone:
             return
         for number in [number for number, one in self._passed.items() if one.fd < 0]:
-            # The writer has given that slab's memory back; a new one is the moment to say so.
             del self._passed[number]
             self._pipe.post(["gone", number])
-        self._passed[slab] = mapping
-        self._pipe.post(["slab", slab, mapping.size], descriptors=[mapping.fd])
+        asyncio.get_running_loop().call_later(_LOOK_S, self._look_again)
 
     # -- what it says -----------------------------------------------------------------------------------------------
 
