@@ -298,7 +298,7 @@ def test_a_slab_that_cant_be_stocked_leaves_its_room() -> None:
 
 
 def test_when_the_system_has_no_more_free_slabs_go_back_to_it() -> None:
-    """Within the quota, but on a full tmpfs: what lies free in another size is all there is, and whoever tries again gets it."""
+    """Within the quota, but on a full tmpfs: what lies free in another size is all there is. Whoever tries again gets it."""
     given = 0
 
     def create(size: int) -> Mapping:
