@@ -95,6 +95,7 @@ class Producer:
 
     def _define(self, definition: tell.Define) -> None:
         record = tell.pack(definition)
+        self.control.reserve(len(record))
         self.definitions.append(record)
         self.control.append(record)
 

@@ -168,7 +168,7 @@ class Engines:
         except (OSError, RecorderError) as error:
             said("that can't be started either: %s; it is tried again, and what is logged waits in shared memory", error)
             return False
-        self._process = None
+        self._process = self._pid = None
         return True
 
     def _death_of(self, link: Link) -> Death:

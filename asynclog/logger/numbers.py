@@ -94,6 +94,7 @@ class NumberWriter:
         """
         if due is None and self._goes_on(numbers, step, context, time_ns, owner):
             return self._last
+        self._producer.control.reserve()
         shape: Shape = tuple((namespace, tuple(keys)) for namespace, keys in numbers)
         identity = (context.phase, shape, owner if by_position else None)
         found = self._sets.get(identity)
@@ -255,9 +256,9 @@ class NumberWriter:
 
     def _number(self, phase: str, namespace: str, known: dict[str, int], fresh: list[str]) -> None:
         first = self._series_count
+        self._producer.define_series(first, self._group(phase, namespace, fresh, FLOAT * len(fresh)))
         self._series_count += len(fresh)
         known.update(zip(fresh, range(first, self._series_count), strict=True))
-        self._producer.define_series(first, self._group(phase, namespace, fresh, FLOAT * len(fresh)))
 
     def _group(self, phase: str, namespace: str, keys: list[str], codes: str) -> Group:
         folds = _LAST * len(keys)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _DEVICES: Final = ("devices",)
 """The owner of blocks for rows with numbers from devices: they come later than the rows of those who write them."""
+_ANNOUNCEMENT_BYTES: Final = 128
+"""What a record of the control log has beside an event's meta, at the most."""
 
 
 class Writing:
@@ -215,6 +217,8 @@ class Writing:
         owner: Hashable,
     ) -> Block | None:
         core, state, time_ns = self._core, self._state, self._time_ns
+        metas = [packed_meta(one, state) for one in snapshots]
+        core.producer.control.reserve(sum(len(one) + _ANNOUNCEMENT_BYTES for one in metas))
         block = None
         if numbers:
             due = decision.due | core.board.always
@@ -224,10 +228,10 @@ class Writing:
         if snapshots or complaints:
             # What was written before an event is told before it: the order in the journal is the order of the writes.
             core.producer.blocks.drain()
-            for snapshot, ref in zip(snapshots, refs, strict=True):
+            for snapshot, meta, ref in zip(snapshots, metas, refs, strict=True):
                 loan = snapshot.logged.value
                 lies = loan.ref if type(loan) is Loan else ref
-                core.producer.event(time_ns, packed_meta(snapshot, state), lies, counted=snapshot.logged.kind == "histogram")
+                core.producer.event(time_ns, meta, lies, counted=snapshot.logged.kind == "histogram")
                 if type(loan) is Loan:
                     loan.announced()
             for text in complaints:

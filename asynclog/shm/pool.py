@@ -57,7 +57,12 @@ class Pool:
             chosen = min(fitting, key=lambda one: (one.size, one.number))
             return self.ledger.reuse(chosen.number)
         self._make_room(role, size)
-        return self._adopt(role, size, self._create(size))
+        try:
+            mapping = self._create(size)
+        except NoRoom:
+            self._give_up(size)
+            raise
+        return self._adopt(role, size, mapping)
 
     def _fitting(self, role: Role, size: int) -> list[SlabState]:
         """Free slabs that will do. Whether one is free takes longest to tell, so it is asked last."""
@@ -121,6 +126,10 @@ class Pool:
             self.ledger.total_bytes += size
         try:
             mapping = self._create(size)
+        except NoRoom:
+            with lock:
+                self._give_up(size)
+            raise
         finally:
             with lock:
                 self.ledger.total_bytes -= size
@@ -169,6 +178,17 @@ class Pool:
                 return
         self.refusals += 1
         raise NoRoom(f"{size} bytes wanted, {self.ledger.total_bytes} of {self.ledger.quota} in use")
+
+    def _give_up(self, size: int) -> None:
+        """The system has no more memory, though the quota does: as much as was wanted of what lies free here goes back to it.
+        Whoever tries again finds it, once those that had it mapped have heard."""
+        given = 0
+        for state in sorted(self.ledger.free_slabs(), key=lambda one: -one.size):
+            if given >= size:
+                break
+            given += state.size
+            self._drop(state.number)
+        self.refusals += 1
 
     def _drop(self, number: int) -> None:
         self.ledger.remove(number)

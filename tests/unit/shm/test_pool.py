@@ -295,3 +295,40 @@ def test_a_slab_that_cant_be_stocked_leaves_its_room() -> None:
     with pytest.raises(NoRoom):
         pool.stock(Role.ROWS, 2 * MIB, threading.Lock())
     assert pool.ledger.total_bytes == 0
+
+
+def test_when_the_system_has_no_more_free_slabs_go_back_to_it() -> None:
+    """Within the quota, but on a full tmpfs: what lies free in another size is all there is. Whoever tries again gets it."""
+    given = 0
+
+    def create(size: int) -> Mapping:
+        nonlocal given
+        if given + size > 8 * MIB:
+            raise NoRoom("the tmpfs is full")
+        given += size
+        return create_anonymous(size)
+
+    watched = Watched(32 * MIB, create)
+    for one in [watched.pool.slab(Role.ARRAYS, 2 * MIB) for _ in range(4)]:
+        watched.pool.ledger.unclaim(one.number)
+    with pytest.raises(NoRoom):
+        watched.pool.slab(Role.ARRAYS, 6 * MIB)
+    gone = [one for one in watched.told if one[0] == "gone"]
+    assert len(gone) == 3
+    given -= len(gone) * 2 * MIB
+    assert watched.pool.slab(Role.ARRAYS, 6 * MIB).size == 6 * MIB
+
+
+def test_memory_made_beside_the_lock_gives_way_likewise() -> None:
+    def create(size: int) -> Mapping:
+        if size > MIB:
+            raise NoRoom("the tmpfs is full")
+        return create_anonymous(size)
+
+    watched = Watched(32 * MIB, create)
+    small = watched.pool.slab(Role.ARRAYS, MIB)
+    watched.pool.ledger.unclaim(small.number)
+    with pytest.raises(NoRoom):
+        watched.pool.stock(Role.ARRAYS, 4 * MIB, threading.RLock())
+    assert watched.told[-1] == ("gone", small.number)
+    assert watched.pool.ledger.total_bytes == 0
