@@ -1,9 +1,11 @@
 """Consumers: what it takes to hand records to another process, and what it costs the training loop that many look on.
 
-Handing: a loan is written, and another process, attached with ``al.attach``, notes when it has the array; both read one
-clock. The time may not depend on the size. Frames: small ones in batches to a worker, until each batch is acknowledged. Round
-trip: one small frame at a time, beside a bare socket pair, whose other end answers what it gets. Eight: rows and media with one
-attached process and with eight, and what that costs inside the calls.
+Handing: a frame whose payload lies in a slab, as a loan's does, from the recorder's end until the worker has accepted it; the
+time may not depend on the size. Whole way: a loan is written on a loop at rest, and another process, attached with
+``al.attach``, notes when it has the array; both read one clock. There every part is woken from sleep, with cold caches, and a
+recorder that is just writing the last one to a disk lets it wait. Frames: small ones in batches to a worker, until each batch
+is acknowledged. Round trip: one small frame at a time, beside a bare socket pair, whose other end answers what it gets. Eight:
+rows and media with one attached process and with eight, and what that costs inside the calls.
 """
 
 import asyncio
@@ -106,7 +108,7 @@ async def _handing(directory: Path, nbytes: int, count: int) -> Sample:
                 frame[0] = step % 256
             written[step] = monotonic_ns()
             await log.write(step)
-            await asyncio.sleep(PAUSE_S if nbytes < 16 << 20 else 4 * PAUSE_S)
+            await asyncio.sleep(PAUSE_S if nbytes < 16 << 20 else 10 * PAUSE_S)
     for one in processes:
         one.wait()
     arrived = dict(np.load(results[0]).tolist())
@@ -119,7 +121,7 @@ async def _handing(directory: Path, nbytes: int, count: int) -> Sample:
 
 
 def frames(directory: Path, *, count: int, batch: int) -> Sample:
-    """Small frames a second to a worker, in batches; a round trip of one, and of a bare socket pair, in µs."""
+    """Small frames a second to a worker, in batches; in µs a round trip of one, of a bare socket pair, of large payloads."""
     return asyncio.run(_frames(count, batch))
 
 
@@ -146,31 +148,61 @@ async def _frames(count: int, size: int) -> Sample:
         began = perf_counter()
         await served.write(one)
         trips.append((perf_counter() - began) * 1e6)
+    handed = {name: await _handed(served, nbytes, number) for number, (name, nbytes) in enumerate(SIZES.items())}
     await served.call("aclose")
     workers.close(5.0)
-    return {"rate": rate, "trip": float(np.median(trips[500:])), "bare": _bare()}
+    return {"rate": rate, "trip": float(np.median(trips[500:])), "bare": _bare(), **handed}
+
+
+async def _handed(served: Any, nbytes: int, slab: int) -> float:
+    from asynclog.shm.lease import Lease
+    from asynclog.shm.memory import create_shared
+    from asynclog.shm.slab import Ref
+
+    mapping = create_shared(nbytes)
+    back: list[Ref] = []
+    taken = []
+    for generation in range(1, 1_001):
+        view = memoryview(Lease(mapping, Ref(slab, generation, 0, nbytes), back.append).array())  # type: ignore[arg-type]
+        batch = _of_array(generation, view)
+        del view
+        began = perf_counter()
+        await served.write(batch)
+        taken.append((perf_counter() - began) * 1e6)
+        del batch
+        while len(back) < generation - 1:  # noqa: ASYNC110 - it is given back by a message
+            await asyncio.sleep(0)
+    return float(np.median(taken[100:]))
 
 
 def _batch(first: int, size: int) -> Any:
-    from asynclog.wire.batch import Batch, Events
+    return _of_frames([_frame(seq, "string", {"text": "hello"}) for seq in range(first, first + size)])
+
+
+def _of_array(seq: int, view: memoryview) -> Any:
+    from asynclog.wire.event import ArraySpec
+
+    return _of_frames([_frame(seq, "tensor", {}, view, [ArraySpec("data", "|u1", (len(view),))])])
+
+
+def _frame(seq: int, kind: str, params: dict[str, Any], payload: Any = b"", arrays: Any = ()) -> Any:
     from asynclog.wire.event import event_meta
     from asynclog.wire.frame import Frame, pack_meta
     from asynclog.wire.layout import Kind
 
-    state = {"phase": "train", "namespace": "", "epoch": 0, "level": "batch", "elapsed_s": None, "axes": {}, "due": -1}
-    made = [
-        Frame(
-            Kind.EVENT,
-            seq=seq,
-            time=seq + 1,
-            meta_bytes=pack_meta(
-                event_meta(kind="string", key="note", step=seq, params={"text": "hello"}, arrays=[], **state)  # type: ignore[arg-type]
-            ),
-        )
-        for seq in range(first, first + size)
-    ]
+    meta = event_meta(
+        kind=kind, phase="train", namespace="", key="it", step=seq, epoch=0, level="batch", elapsed_s=None, axes={}, due=-1,
+        params=params, arrays=arrays,
+    )  # fmt: skip
+    return Frame(Kind.EVENT, seq=seq, time=seq + 1, meta_bytes=pack_meta(meta), payload=payload)
+
+
+def _of_frames(frames: list[Any]) -> Any:
+    from asynclog.wire.batch import Batch, Events
+
     # What they hold is looked at by nobody: a frame a part, as from a feed.
-    return Batch([Events([None], one) for one in made], writer="main", epoch=0, seq=first, frames=made)  # type: ignore[list-item]
+    parts = [Events([None], one) for one in frames]  # type: ignore[list-item]
+    return Batch(parts, writer="main", epoch=0, seq=frames[0].seq, frames=frames)
 
 
 def _bare() -> float:
@@ -231,12 +263,15 @@ def run(plan: Plan) -> Iterator[Figure]:
     """The figures of the consumers."""
     repeats = plan.size(5, 1)
     for name, nbytes in SIZES.items():
-        samples = [plan.sample(handing, nbytes=nbytes, count=plan.size(60, 10)) for _ in range(plan.size(3, 1))]
+        count = 30 if nbytes > 16 << 20 else 100
+        samples = [plan.sample(handing, nbytes=nbytes, count=plan.size(count, 10)) for _ in range(plan.size(3, 1))]
         missing = sum(one["missing"] for one in samples)
         detail = f"p99 {median(column(samples, itemgetter('p99'))):.0f}, {missing} missing"
         taken = column(samples, itemgetter("p50"))
-        yield middle(f"a loan of {name} to an attached process, p50", taken, "µs", bar=HANDING, detail=detail)
+        yield middle(f"the whole way of a loan of {name} to an attached process, p50", taken, "µs", detail=detail)
     samples = [plan.sample(frames, count=plan.size(200_000, 20_000), batch=1_000) for _ in range(repeats)]
+    for name in SIZES:
+        yield middle(f"{name} handed to a worker, p50", column(samples, itemgetter(name)), "µs", bar=HANDING)
     rates = column(samples, itemgetter("rate"))
     yield middle("small frames to a worker, in batches, acknowledged", rates, "a second", bar=FRAMES)
     trip, bare = (column(samples, itemgetter(name)) for name in ("trip", "bare"))
