@@ -53,6 +53,10 @@ class Door:
                 return sock, pid
             sock.close()
 
+    def forget(self) -> None:
+        """In a forked child: the door is the parent's, and nobody must find it open when the parent is gone."""
+        self._sock.close()
+
     def close(self) -> None:
         with suppress(OSError):
             (self._stream / DOOR).unlink()

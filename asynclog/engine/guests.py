@@ -110,6 +110,11 @@ class Guests:
         """Whether some are still being served."""
         return self._threads > 0
 
+    def forget(self) -> None:
+        """In a forked child: they are the parent's."""
+        for one in self._served.values():
+            one.forget()
+
     def close(self) -> None:
         """Let go of them."""
         for one in self.runners:

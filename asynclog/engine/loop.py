@@ -144,6 +144,13 @@ class EngineLoop:
             time.sleep(0.005)
         guests.close()
 
+    def forget(self) -> None:
+        """In a forked child of the process that this runs in: what others are connected to is the parent's."""
+        if self._door is not None:
+            self._door.forget()
+        if self.engine.guests is not None:
+            self.engine.guests.forget()
+
     def _close(self) -> None:
         """A sink that was left behind may still report and wake: both do nothing from now on."""
         self._selector.close()

@@ -228,5 +228,9 @@ class Pipe:
         self._close_descriptors()
         self._sock.close()
 
+    def forget(self) -> None:
+        """In a forked child: the connection is the parent's, and ends with it."""
+        self._sock.close()
+
     def __repr__(self) -> str:
         return f"<Pipe: {len(self._outbox)} to send{'' if self.ended is None else ', ended'}>"
