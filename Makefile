@@ -28,7 +28,7 @@ demo: $(MADE)/demo ## train a policy on CartPole, record everything it says, sho
 test: $(MADE)/dev ## the tests, with branch coverage of the training process and of the recorder
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
-soak: $(MADE)/dev ## kill training processes and recorders by the hundred: ARGS="--training 100 --recorder 50 --both 50"
+soak: $(MADE)/dev ## kill and stop training processes, recorders and consumers: ARGS="--training 100 --recorder 50 --both 50 --consumers 10"
 	$(BIN)/python -m tests.crash.soak $(ARGS)
 
 bench: $(MADE)/bench ## time and size, beside a reference and its peers

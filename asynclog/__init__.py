@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asynclog import config as config
     from asynclog import errors as errors
     from asynclog import sinks as sinks
     from asynclog.engine.settings import Journal as Journal
@@ -101,7 +102,7 @@ _HOMES = {
         "Video",
     ),
 }
-_MODULES = ("errors", "sinks")
+_MODULES = ("config", "errors", "sinks")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605
 

@@ -33,7 +33,7 @@ LOADS = {
     "flat": ("all media flat out", 2_000, 600, 9, Bar(2.0)),
     "paced": ("all media at 5 ms a step", 2_000, 300, 3, Bar(2.0)),
 }
-PACED_STEP = Bar(0.15)
+PACED_STEP = Bar(0.12)
 BUSY_S = 50e-6
 
 Log = Callable[[int, dict[str, float], Arrays], Awaitable[None]]

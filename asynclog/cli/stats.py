@@ -9,9 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from asynclog.cli.cat import headline
+from asynclog.cli.live import print_live
 from asynclog.cli.screen import STATUS_STYLES, print_json, read_run, safe, screen
 from asynclog.cli.words import size
 from asynclog.readers import Run
+from asynclog.readers.asking import live_reports
 
 _COUNTERS: Final = ("offered", "delivered", "not_due", "filtered", "folded", "dropped", "rejected", "pending")
 _BAD: Final = frozenset({"dropped", "rejected"})
@@ -23,12 +25,15 @@ def stats(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
 ) -> None:
-    """Count events: what the journal holds of each writer, and what became of them on each route."""
+    """Count events: what the journal holds of each writer, and what became of them on each route. Of a run that is being
+    recorded, also how far behind each consumer is, and who holds how much of the shared memory.
+    """
     found = read_run(run)
     routes = route_counters(found.path)
+    live = live_reports(found.path)
     if as_json:
         writers = [vars(one) for one in found.writers]
-        print_json({"name": found.name, "status": found.status, "journal": writers, "routes": routes})
+        print_json({"name": found.name, "status": found.status, "journal": writers, "routes": routes, "live": live})
         return
     screen.print(headline(found))
     screen.print()
@@ -41,6 +46,8 @@ def stats(
         _print_routes(routes)
     else:
         screen.print(Text("no route has delivered yet", "dim"))
+    for writer, report in live.items():
+        print_live(writer, report)
 
 
 def route_counters(run: Path) -> list[dict[str, Any]]:

@@ -41,17 +41,21 @@ class Door:
         return self._sock.fileno()
 
     def answer(self) -> "tuple[socket.socket, int] | None":
-        """Whoever knocks, and its process, if it is one of this user's."""
-        try:
-            sock, _ = self._sock.accept()
-        except OSError:
-            # Gone again, or no descriptor is left: it may knock once more.
-            return None
-        pid, uid = peer(sock)
-        if uid not in (os.geteuid(), 0):
+        """Whoever knocks, and its process, if it is one of this user's; None if nobody does any more."""
+        while True:
+            try:
+                sock, _ = self._sock.accept()
+            except OSError:
+                # Gone again, or no descriptor is left: it may knock once more.
+                return None
+            pid, uid = peer(sock)
+            if uid in (os.geteuid(), 0):
+                return sock, pid
             sock.close()
-            return None
-        return sock, pid
+
+    def forget(self) -> None:
+        """In a forked child: the door is the parent's, and nobody must find it open when the parent is gone."""
+        self._sock.close()
 
     def close(self) -> None:
         with suppress(OSError):

@@ -4,7 +4,6 @@ A turn takes a bounded bite, so that acknowledgements, reports and dooms are nev
 written nothing more is taken: memory holds it, and the training process feels it when its quota is full.
 """
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,6 +16,7 @@ from asynclog.engine.hands import Hands
 from asynclog.engine.journal import JournalStalled, JournalWriter, Nonces
 from asynclog.engine.memory_feed import MemoryFeed
 from asynclog.engine.offering import Offering
+from asynclog.engine.reports import Reports
 from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.runner import SinkRunner
 from asynclog.engine.runners import Surroundings, engine_runner
@@ -25,13 +25,11 @@ from asynclog.engine.workers import Workers
 from asynclog.errors import DamagedFrame
 from asynclog.link import announcement as told
 from asynclog.link.consumer import Consumer
-from asynclog.link.messages import Flush, Hold, Message, Pressure, Report, Said, Skipped, Trouble, Unflush
+from asynclog.link.messages import Flush, Hold, Message, Pressure, Said, Skipped, Stock, Trouble, Unflush
 from asynclog.wire.frame import Frame
 
 TURN_BYTES: Final = 8 << 20
 _STALL_RETRY_S: Final = 0.2
-_HEARTBEAT_S: Final = 10.0
-_REPORT_S: Final = 0.5
 _PRESSURE_SHARE: Final = 0.25
 FLUSH_PATIENCE_S: Final = 3600.0
 
@@ -57,9 +55,11 @@ class Engine:
         self.stall: str | None = None
         self._skip = settings.skip >= 0 and settings.skip == settings.position
         self._answers = Answers(self, wake)
-        self._beat = self._reported = time.monotonic()
+        self._reports = Reports(self)
         self.end: told.End | None = None
         self.closed = False
+        self.stock: dict[str, Any] = {}
+        """What the writer last said of shared memory."""
         self._right_of_way = RightOfWay()
         for record in settings.definitions:
             self._define(told.unpack(record))
@@ -93,7 +93,7 @@ class Engine:
             self._obey(message)
         if self.consumer.behind:
             self._right_of_way.claim()
-        self._beat_if_due()
+        self._reports.give_if_due()
         if self.stall is not None and time.monotonic() - self._stalled_at < _STALL_RETRY_S:
             self._right_of_way.release()
             return False
@@ -236,6 +236,8 @@ class Engine:
         elif isinstance(message, Skipped):
             for runner in self.runners:
                 runner.progress.skipped = message.events
+        elif isinstance(message, Stock):
+            self.stock = message.content
         elif isinstance(message, Pressure):
             self._offering.shed(_PRESSURE_SHARE)
 
@@ -255,44 +257,22 @@ class Engine:
             return False
         return True
 
-    def _beat_if_due(self) -> None:
-        now = time.monotonic()
-        if self.journal is not None and self.stall is None and now - self._beat >= _HEARTBEAT_S:
-            self._beat = now
-            self.journal.heartbeat()
-        if now - self._reported >= _REPORT_S:
-            self._reported = now
-            self.consumer.send(Report(self.report()))
-
     def next_chore_in(self) -> float:
         """Seconds until a turn is due though nothing was heard."""
-        now = time.monotonic()
-        due = [self._reported + _REPORT_S - now, self._beat + _HEARTBEAT_S - now]
+        due = self._reports.due_in()
         if self.stall is not None:
-            due.append(self._stalled_at + _STALL_RETRY_S - now)
-        return max(0.0, min(due))
+            due = min(due, max(0.0, self._stalled_at + _STALL_RETRY_S - time.monotonic()))
+        return due
 
     def report(self) -> dict[str, Any]:
-        journal = None
-        if self.journal is not None:
-            journal = {"bytes": self.journal.bytes, "segment": self.journal.number, "seq": self.journal.next_seq - 1}
-        return {
-            "as_of_ns": time.time_ns(),
-            "pid": os.getpid(),
-            "position": self.consumer.position,
-            "events": self._events,
-            "stalled": self.stall,
-            "journal": journal,
-            "routes": {one.route.name: one.statistics() for one in self.runners},
-            "attached": [] if self.guests is None else self.guests.report(),
-        }
+        return self._reports.content()
 
     # -- who attached itself ----------------------------------------------------------------------------------------
 
     @property
     def put_seq(self) -> int:
-        """The last seq that was taken."""
-        return self._offering.put_seq
+        """The last seq that was taken, by an earlier recorder too."""
+        return self._offering.put_seq if self.journal is None else self.journal.next_seq - 1
 
     def total_events(self) -> int:
         return self._events

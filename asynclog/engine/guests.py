@@ -106,7 +106,12 @@ class Guests:
 
     def left(self) -> bool:
         """Whether some are still being served."""
-        return any(not one.ended.is_set() for one in self.runners)
+        return self._threads > 0
+
+    def forget(self) -> None:
+        """In a forked child: they are the parent's."""
+        for one in self._served.values():
+            one.forget()
 
     def close(self) -> None:
         """Let go of them."""
@@ -129,7 +134,7 @@ class Guests:
                 # Said, not just hung up: it would take that for a recorder's death, and come again at once.
                 raise InvalidConfiguration(f"{MOST_GUESTS} processes are attached already")
             if what == "report":
-                await served.tell(["report", self._engine.report()])
+                await served.tell(["report", self._engine.report() | {"slabs": self._engine.stock}])
                 return
             runner = self._runner(served, pid, *wishes)
             # If its recorder dies before anything came, it goes on from there.

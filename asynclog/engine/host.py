@@ -40,7 +40,8 @@ class Host:
         self._pipe = Pipe(sock, most_raw=_MOST_RAW, descriptors=True)
         self._make, self._on_end, self._hello = make, on_end, hello
         self._sink: Sink | None = None
-        self._calls: asyncio.Queue[tuple[int, str, Any, memoryview] | None] = asyncio.Queue()
+        self._calls: deque[tuple[int, str, Any, memoryview] | None] = deque()
+        self._waiter: asyncio.Future[None] | None = None
         self._slabs: dict[int, Mapping] = {}
         self._unpacking = Unpacking()
         self._returned: deque[Ref] = deque()
@@ -58,7 +59,7 @@ class Host:
         self._pipe.start(self._hear, self._gone)
         if self._hello is not None:
             self._pipe.post(["hello", *self._hello])
-        while (call := await self._calls.get()) is not None:
+        while (call := await self._next()) is not None:
             ticket, what, content, raw = call
             del call
             outcome = await self._done(what, content, raw)
@@ -70,6 +71,18 @@ class Host:
                 self._pipe.close()
                 return True
         return False
+
+    async def _next(self) -> "tuple[int, str, Any, memoryview] | None":
+        if not self._calls:
+            assert self._loop is not None
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        return self._calls.popleft()
+
+    def _add(self, call: "tuple[int, str, Any, memoryview] | None") -> None:
+        self._calls.append(call)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def _done(self, what: str, content: Any, raw: memoryview) -> list[str]:
         try:
@@ -97,7 +110,7 @@ class Host:
     def leave(self) -> None:
         """Hear and say nothing more, once what is being done is done."""
         self._pipe.close()
-        self._calls.put_nowait(None)
+        self._add(None)
 
     # -- memory -----------------------------------------------------------------------------------------------------
 
@@ -135,7 +148,7 @@ class Host:
     def _hear(self, fields: list[Any], raw: memoryview) -> None:
         match fields:
             case ["call", ticket, what, content]:
-                self._calls.put_nowait((ticket, what, content, raw))
+                self._add((ticket, what, content, raw))
             case ["slab", number, size]:
                 mapping = Mapping(self._pipe.descriptor(), size, writable=False)
                 mapping.close()  # what is mapped stays mapped
@@ -165,7 +178,7 @@ class Host:
 
     def _gone(self, why: str) -> None:
         self._on_end()
-        self._calls.put_nowait(None)
+        self._add(None)
 
     def __repr__(self) -> str:
         return f"<Host of {self._sink!r}: {len(self._slabs)} slabs>"

@@ -26,6 +26,11 @@ from asynclog.wire.segment import Scanner
 from asynclog.wire.stream import StreamDecoder
 
 INDEX_EVERY_BYTES: Final = 256 << 10
+SYNC_BYTES: Final = 32 << 20
+"""With so much more in a segment the disk is told, and writes while more is appended: tensors of 64 MiB back to back were on
+disk at 1.1 GB/s with an fsync a segment alone, at 1.4 with these."""
+MOST_OVERDUE: Final = 4
+"""How many times its size a segment may have while the disk is busy with it, so that its end need not be waited for."""
 _INDEX: Final = np.dtype([("offset", "<u8"), ("seq", "<u8"), ("time", "<i8")])
 _COMPRESSIBLE: Final = (Kind.ROWS, Kind.SPARSE, Kind.EVENT, Kind.BLOB)
 
@@ -55,6 +60,7 @@ class JournalWriter:
         self.closed = False
         self._pending: list[Frame] = []
         self._sync_lock = threading.Lock()
+        self._syncer: threading.Thread | None = None
         self._sync_error: OSError | None = None
         self._written_seq = self.next_seq - 1
         self._last_sync = time.monotonic()
@@ -82,7 +88,7 @@ class JournalWriter:
         """The file itself is made with its first bytes: that may fail, and is tried again with them."""
         self._fd = -1
         self._nonce = self._nonces.next()
-        self._size = self._synced = 0
+        self._size = self._synced = self._told = 0
         self._synced_seq = self._written_seq
         self._defined: set[int] = set()
         self._numbered: set[int] = set()
@@ -141,9 +147,9 @@ class JournalWriter:
         self._head, self._pending = [], []
         if self._journal.fsync == "always":
             self.sync()
-        elif self._journal.fsync == "interval" and time.monotonic() - self._last_sync >= self._sync_every:
+        elif self._journal.fsync == "interval" and self._sync_is_due():
             self._sync_in_background()
-        if self._size >= self._journal.segment_bytes:
+        if self._size >= self._journal.segment_bytes * (MOST_OVERDUE if self._syncing else 1):
             self._rotate()
 
     def _rotate(self) -> None:
@@ -230,9 +236,18 @@ class JournalWriter:
             self._synced, self._synced_seq = self._size, self._written_seq
             self._last_sync = time.monotonic()
 
+    def _sync_is_due(self) -> bool:
+        much = self._size - self._told >= SYNC_BYTES and not self._syncing
+        return much or time.monotonic() - self._last_sync >= self._sync_every
+
+    @property
+    def _syncing(self) -> bool:
+        return self._syncer is not None and self._syncer.is_alive()
+
     def _sync_in_background(self) -> None:
         """An fsync may take a tenth of a second; appending goes on meanwhile."""
         self._last_sync = time.monotonic()
+        self._told = self._size
         fd, size, seq = self._fd, self._size, self._written_seq
 
         def work() -> None:
@@ -245,7 +260,8 @@ class JournalWriter:
                 except OSError as error:
                     self._sync_error = error
 
-        threading.Thread(target=work, name="asynclog-fsync", daemon=True).start()
+        self._syncer = threading.Thread(target=work, name="asynclog-fsync", daemon=True)
+        self._syncer.start()
 
     def _condemn(self) -> None:
         """A failed fsync may have dropped dirty pages: what was not synced is read back, and what still holds goes to the

@@ -122,13 +122,15 @@ class EngineLoop:
             time.sleep(0.01)
 
     def _answer_door(self) -> None:
-        found = None if self._door is None else self._door.answer()
-        if found is not None and self.engine.guests is not None:
-            self.engine.guests.welcome(*found)
+        while self._door is not None and (found := self._door.answer()) is not None:
+            if self.engine.guests is not None:
+                self.engine.guests.welcome(*found)
 
     def _shut_door(self) -> None:
         """Nobody is let in any more: the journal is complete, and whoever comes later reads it."""
         if self._door is not None:
+            # Who knocked while the run was short.
+            self._answer_door()
             self._selector.unregister(self._door)
             self._door.close()
             self._door = None
@@ -141,6 +143,13 @@ class EngineLoop:
         while guests.left() and time.monotonic() < give_up:
             time.sleep(0.005)
         guests.close()
+
+    def forget(self) -> None:
+        """In a forked child of the process that this runs in: what others are connected to is the parent's."""
+        if self._door is not None:
+            self._door.forget()
+        if self.engine.guests is not None:
+            self.engine.guests.forget()
 
     def _close(self) -> None:
         """A sink that was left behind may still report and wake: both do nothing from now on."""

@@ -54,7 +54,9 @@ def engine_runner(route: Route, around: Surroundings) -> SinkRunner:
     else:
         policy = route.overflow if route.overflow not in (None, "journal") else "drop_oldest"
         on_hold = partial(around.on_hold, route.name)
-        feed = MemoryFeed(route, run.writer, run.epoch, settings.bit(route), policy, settings.queue_bytes, on_hold)
+        # What waits for a worker lies in the slabs themselves, what waits here was copied.
+        limit = min(settings.queue_bytes, settings.lent_bytes) if route.place == "process" else settings.queue_bytes
+        feed = MemoryFeed(route, run.writer, run.epoch, settings.bit(route), policy, limit, on_hold)
     return SinkRunner(
         _in_worker(route, around) if route.place == "process" else route,
         feed,

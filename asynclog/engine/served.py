@@ -21,6 +21,7 @@ from asynclog.wire.parcel import Packing
 
 Call = Literal["open", "write", "flush", "end", "aclose"]
 _LONGEST_ANSWER: Final = 1 << 20
+_LOOK_S: Final = 0.25
 _Said = Callable[[int, str, str], None]
 
 
@@ -51,6 +52,7 @@ class Served:
         self.hello: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         """What a process that attached itself wants: the first that it says."""
         self._pipe.start(self._hear, self._ended)
+        self._look_again()
 
     @property
     def gone(self) -> bool:
@@ -89,6 +91,10 @@ class Served:
         self._pipe.close()
         self._ended("")
 
+    def forget(self) -> None:
+        """In a forked child: the connection is the parent's."""
+        self._pipe.forget()
+
     # -- memory -----------------------------------------------------------------------------------------------------
 
     def _place(self, payload: memoryview) -> list[int]:
@@ -105,14 +111,19 @@ class Served:
         return [at, payload.nbytes]
 
     def _pass_on(self, slab: int, mapping: Mapping) -> None:
-        if slab in self._passed:
+        if slab not in self._passed:
+            self._pipe.post(["slab", slab, mapping.size], descriptors=[mapping.fd])
+            self._passed[slab] = mapping
+
+    def _look_again(self) -> None:
+        """Slabs whose memory the writer has given back go there, too, be anything written or not: the writer may be waiting for
+        just that memory."""
+        if self.gone:
             return
         for number in [number for number, one in self._passed.items() if one.fd < 0]:
-            # The writer has given that slab's memory back; a new one is the moment to say so.
             del self._passed[number]
             self._pipe.post(["gone", number])
-        self._pipe.post(["slab", slab, mapping.size], descriptors=[mapping.fd])
-        self._passed[slab] = mapping
+        asyncio.get_running_loop().call_later(_LOOK_S, self._look_again)
 
     # -- what it says -----------------------------------------------------------------------------------------------
 

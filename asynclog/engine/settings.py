@@ -21,8 +21,9 @@ class Journal:
     """How a run is kept on disk.
 
     limit: when costly values are recorded though no route asks for them (rows always are). kinds: what is kept. fsync:
-    "interval" (every 5 s), "always" or "close". linger: seconds that rows may wait in memory before they are written.
-    segment_bytes: a new file is begun beyond this. compress: None or "zstd". keep: "forever".
+    "interval" (every 5 s, and of each 32 MiB), "always" or "close". linger: seconds that rows may wait in memory before they
+    are written. segment_bytes: a new file is begun beyond this; while the disk is busy with the last one, beyond four times
+    this. compress: None or "zstd". keep: "forever".
 
     Raises InvalidConfiguration.
     """

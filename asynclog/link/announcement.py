@@ -4,6 +4,7 @@ A record is a msgpack array that begins with its tag. Everything a frame needs i
 makes the same frame from it every time.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgpack
@@ -52,13 +53,15 @@ class End(NamedTuple):
     error: str | None
 
 
+# One packer for all: each call of packb makes one, with a buffer of 256 KiB.
+_pack: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True).pack
 Announcement = Define | Rows | Value | End
 _TYPES: "tuple[type[Define], type[Rows], type[Value], type[End]]" = (Define, Rows, Value, End)
 
 
 def pack(announcement: Announcement) -> bytes:
     """An announcement as a control record."""
-    return msgpack.packb([_TYPES.index(type(announcement)), *announcement], use_bin_type=True)  # type: ignore[no-any-return]
+    return _pack([_TYPES.index(type(announcement)), *announcement])
 
 
 def unpack(record: bytes) -> Announcement:

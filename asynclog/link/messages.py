@@ -97,6 +97,12 @@ class Trouble(NamedTuple):
     fatal: bool
 
 
+class Stock(NamedTuple):
+    """From the writer, for whoever asks the recorder: what it has of shared memory, and who holds how much of it."""
+
+    content: dict[str, Any]
+
+
 class Said(NamedTuple):
     """A log record from a worker. name: its logger's."""
 
@@ -129,6 +135,7 @@ Message = (
     | Unflush
     | Skipped
     | Said
+    | Stock
 )
 TYPES: Final[tuple[type[Any], ...]] = (
     Slab,
@@ -147,6 +154,7 @@ TYPES: Final[tuple[type[Any], ...]] = (
     Unflush,
     Skipped,
     Said,
+    Stock,
 )
 
 

@@ -118,11 +118,13 @@ class Pipe:
 
     def _readable(self) -> None:
         try:
-            if self._raw is not None and self._raw_at < len(self._raw):
+            if self._raw is not None:
+                data = b""
                 count = self._sock.recv_into(memoryview(self._raw)[self._raw_at :])  # type: ignore[arg-type]
                 self._raw_at += count
             else:
-                count = self._read_more()
+                data = self._read_more() if self._takes_descriptors else self._sock.recv(_READ_BYTES)
+                count = len(data)
         except BlockingIOError:
             return
         except OSError as error:
@@ -133,22 +135,19 @@ class Pipe:
             self._end("")
             return
         try:
-            self._parse()
+            self._take(data)
         except (KeyError, OSError, TypeError, ValueError, msgpack.UnpackException) as error:
             # Also of whoever hears it: a descriptor that can't be mapped, a field of another type.
             self._end(f"what came is no message: {error}")
 
-    def _read_more(self) -> int:
+    def _read_more(self) -> bytes:
         data, ancillary, _, _ = self._sock.recvmsg(_READ_BYTES, socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS))
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 found = array.array("i")
                 found.frombytes(content[: len(content) - len(content) % found.itemsize])
                 self._descriptors.extend(found)
-        if not self._takes_descriptors:
-            self._close_descriptors()
-        self._inbox += data
-        return len(data)
+        return data
 
     def descriptor(self) -> int:
         """The next of those that came, from now on the caller's. Raises DamagedFrame if none did."""
@@ -160,39 +159,54 @@ class Pipe:
         while self._descriptors:
             os.close(self._descriptors.popleft())
 
-    def _parse(self) -> None:
+    def _take(self, data: bytes) -> None:
+        """Nearly always a whole message has come, and nothing else: what was begun before, and what is left, is kept apart."""
+        if self._inbox:
+            self._inbox += data
+            with memoryview(self._inbox) as view:
+                taken = self._parse(view)
+            del self._inbox[:taken]
+        else:
+            with memoryview(data) as view:
+                taken = self._parse(view)
+                if taken < len(data):
+                    self._inbox += view[taken:]
+
+    def _parse(self, data: memoryview) -> int:
+        """Hear the messages that are whole; returns how many bytes were taken."""
         at = 0
         while self.ended is None:
             if self._head is None:
-                if len(self._inbox) - at < _HEAD.size:
+                if len(data) - at < _HEAD.size:
                     break
-                length, raw = _HEAD.unpack_from(self._inbox, at)
+                length, raw = self._head = _HEAD.unpack_from(data, at)
                 if length > self._most_bytes or raw > self._most_raw:
                     raise DamagedFrame(f"a message of {length} bytes and {raw} raw ones")
-                self._head = length, raw
                 at += _HEAD.size
-            length, raw = self._head
+            else:
+                length, raw = self._head
             if self._fields is None:
-                if len(self._inbox) - at < length:
+                if len(data) - at < length:
                     break
-                with memoryview(self._inbox) as view:
-                    self._fields = msgpack.unpackb(view[at : at + length], raw=False, strict_map_key=False, max_ext_len=0)
+                self._fields = msgpack.unpackb(data[at : at + length], raw=False, strict_map_key=False, max_ext_len=0)
                 at += length
                 if not isinstance(self._fields, list) or not self._fields:
                     raise DamagedFrame("a message that is no list")
                 self._raw = np.empty(raw, np.uint8) if raw else None
                 self._raw_at = 0
-            if self._raw is not None and self._raw_at < len(self._raw):
-                part = self._inbox[at : at + len(self._raw) - self._raw_at]
+            whole = NOTHING
+            if self._raw is not None:
+                part = data[at : at + len(self._raw) - self._raw_at]
                 self._raw[self._raw_at : self._raw_at + len(part)] = part
                 self._raw_at += len(part)
                 at += len(part)
                 if self._raw_at < len(self._raw):
                     break
-            fields, whole = self._fields, NOTHING if self._raw is None else memoryview(self._raw)  # type: ignore[arg-type]
+                whole = memoryview(self._raw)  # type: ignore[arg-type]
+            fields = self._fields
             self._head = self._fields = self._raw = None
             self._on_message(fields, whole)
-        del self._inbox[:at]
+        return at
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -212,6 +226,10 @@ class Pipe:
         self._drop_outbox()
         self._drained.set()
         self._close_descriptors()
+        self._sock.close()
+
+    def forget(self) -> None:
+        """In a forked child: the connection is the parent's, and ends with it."""
         self._sock.close()
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from asynclog.errors import NoRoom, StaleLease
 from asynclog.link import announcement as tell
@@ -33,6 +33,7 @@ from asynclog.link.messages import (
     Report,
     Said,
     Slab,
+    Stock,
     Trouble,
 )
 from asynclog.shm import memory
@@ -94,6 +95,7 @@ class Producer:
 
     def _define(self, definition: tell.Define) -> None:
         record = tell.pack(definition)
+        self.control.reserve(len(record))
         self.definitions.append(record)
         self.control.append(record)
 
@@ -180,6 +182,17 @@ class Producer:
                 # Most likely another thread is just sending it: that is waited for, a full socket isn't.
                 channel.flush(patiently=True)
         return not any(channel.unsent for channel in channels)
+
+    def stock_report(self) -> dict[str, Any]:
+        """What there is of shared memory, and who holds how much of it: the writer itself, and each consumer by name."""
+        names = {0: "writer", **{number: link.name for number, link in self.links.items()}}
+        held = {names[number]: nbytes for number, nbytes in self.pool.ledger.held_bytes().items() if number in names}
+        return {**self.pool.statistics(), "held_bytes": held}
+
+    def tell_stock(self) -> None:
+        """Let the consumers know what there is of shared memory, for whoever asks them."""
+        with self.lock:
+            self.send(Stock(self.stock_report()))
 
     def open_block(self, key: Key, schema: Layout | None, context: Context, nbytes: int = 0) -> Block:
         """A block to pack rows into. Raises NoRoom."""

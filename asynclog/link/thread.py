@@ -12,22 +12,33 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from asynclog.link.channel import Channel, SocketChannel
 from asynclog.link.links import Link
 from asynclog.link.producer import Producer
 
 _log = logging.getLogger("asynclog")
+POLL_S: Final = 0.001
+_TELL_S: Final = 1.0
 
 
 class LinkThread(threading.Thread):
     """on_death(link): called in this thread when a consumer's end of the socket is gone, and again per linger while it returns
-    True: it could not be dealt with yet. linger: seconds."""
+    True: it could not be dealt with yet. linger: seconds. poll: called in this thread at each turn, and again after POLL_S
+    while it returns True: something is on its way that can't wake anybody."""
 
-    def __init__(self, producer: Producer, linger: float, on_death: Callable[[Link], bool | None]) -> None:
+    def __init__(
+        self,
+        producer: Producer,
+        linger: float,
+        on_death: Callable[[Link], bool | None],
+        poll: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(name="asynclog-link", daemon=True)
         # Half of it for the rows to be told of, half for the recorder to write them.
         self._producer, self._linger, self._on_death = producer, linger / 2, on_death
+        self._poll, self._polling = poll, False
         self._heard, self._waker = socket.socketpair()
         self._heard.setblocking(False)
         self._waker.setblocking(False)
@@ -36,7 +47,7 @@ class LinkThread(threading.Thread):
         self._watched: dict[int, Channel] = {}
         self._tasks: list[Callable[[], None]] = []
         self._dead: list[Link] = []
-        self._drained = 0.0
+        self._drained = self._told = 0.0
         self._stopping = False
 
     def wake(self) -> None:
@@ -68,6 +79,8 @@ class LinkThread(threading.Thread):
     def _turn(self) -> None:
         self._watch()
         left = max(0.0, self._drained + self._linger - time.monotonic())
+        if self._polling:
+            left = min(left, POLL_S)
         for key, events in self._selector.select(left):
             if isinstance(key.data, Link):
                 self._serve(key.data, events)
@@ -75,12 +88,16 @@ class LinkThread(threading.Thread):
                 self._heard.recv(4096)
         while self._tasks:
             self._tasks.pop(0)()
+        self._polling = self._poll()
         now = time.monotonic()
         if now - self._drained >= self._linger:
             self._drained = now
             if self._producer.blocks.dirty:
                 self._producer.drain()
             self._dead = [link for link in self._dead if self._on_death(link)]
+        if now - self._told >= _TELL_S:
+            self._told = now
+            self._producer.tell_stock()
 
     def _serve(self, link: Link, events: int) -> None:
         channel = link.channel

@@ -3,7 +3,6 @@
 A call stores a reference and returns; nothing is encoded, copied, converted or checked until the write.
 """
 
-import struct
 from asyncio import CancelledError
 from collections.abc import Hashable, Mapping
 from threading import get_ident
@@ -13,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from asynclog.errors import InvalidValue, NoRoom, WouldBlock
 from asynclog.flow.reduce import checked
 from asynclog.logger.kinds import Kinds
+from asynclog.logger.loan import Loans
 from asynclog.logger.namespaces import Namespaces
 from asynclog.logger.naming import described, makes_number, named
 from asynclog.logger.pending import NO_BLOCK, Either, Further, Logged, Taken
 from asynclog.logger.tables import Tables
+from asynclog.shm.packer import UNUSUAL
 from asynclog.state import BARE, Context, State, as_state
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from asynclog.shm.rows import Block
 
 
-_UNUSUAL: Final = (KeyError, TypeError, ValueError, OverflowError, RuntimeError, struct.error)
 _MOST_RECENT: Final = 2048
 _PLAIN: Final = frozenset({float, int})
 
@@ -38,7 +38,7 @@ def _of_any_kind(values: Mapping[str, Any], width: int) -> dict[str, Any]:
     }
 
 
-class Collector(Kinds, Namespaces, Tables):
+class Collector(Kinds, Loans, Namespaces, Tables):
     """Pending values under a namespace, and the writing of them."""
 
     def __init__(self, core: "Core", namespace: str) -> None:
@@ -98,6 +98,7 @@ class Collector(Kinds, Namespaces, Tables):
         reduction = None if reduce is None else checked(reduce)
         # numpy loads with the first logger, not with this class.
         from asynclog.logger.capture import number
+        from asynclog.logger.devices import kept
 
         core = self._core
         try:
@@ -110,6 +111,8 @@ class Collector(Kinds, Namespaces, Tables):
                     core.numbers.reduce_by(full, key, reduction)
                 if makes_number(value):
                     self._further.deferred(full, key, value, reduction)
+                elif core.devices.number(value) is not None:
+                    self._further.far(full, key, kept(value, full, key), reduction)
                 else:
                     self._further.folded(full, key, number(value, full, key), reduction)
         except InvalidValue as error:
@@ -123,7 +126,9 @@ class Collector(Kinds, Namespaces, Tables):
     def _put(self, kind: str, key: str, value: Any, namespace: str | None, **params: Any) -> None:
         given = {name: one for name, one in params.items() if one is not None}
         try:
-            self._further.value(Logged(kind, self._full(namespace, kind, key), key, value, given))
+            plain = namespace is None and self._core.scopes is None
+            full = self._namespace if plain else self._full(namespace, kind, key)
+            self._further.value(Logged(kind, full, key, value, given))
         except InvalidValue as error:
             self._core.complain(error)
         self._block = NO_BLOCK
@@ -134,7 +139,8 @@ class Collector(Kinds, Namespaces, Tables):
         """Record everything pending at a State (or a bare step of phase "train").
 
         When this returns it is accepted: it survives the death of this process, and the caller may overwrite everything it
-        logged. It waits only for callables, for room in shared memory, and for routes with overflow="block"; the loop runs on.
+        logged. With something on a CUDA device it is accepted when that has come, which nobody waits for. It waits only for
+        callables, for room in shared memory, and for routes with overflow="block"; the loop runs on.
         Raises InvalidValue for a bad state (bad values too, if the logger is strict), LoggerClosed.
         """
         pending = self._pending
@@ -153,7 +159,7 @@ class Collector(Kinds, Namespaces, Tables):
                         if now >= block.breathe_at:
                             await self._core.breathe(block, now)
                         return
-                except _UNUSUAL:
+                except UNUSUAL:
                     pass
         if block is not NO_BLOCK and self._put_elsewhere(pending, context, step):
             await self._core.breathe(self._block, self._core.now())
@@ -169,7 +175,7 @@ class Collector(Kinds, Namespaces, Tables):
         try:
             if now >= block.due_until or not block.put(block, pending, step, now):
                 return False
-        except _UNUSUAL:
+        except UNUSUAL:
             return False
         self._block = block
         # As in _settle_block.
@@ -197,6 +203,7 @@ class Collector(Kinds, Namespaces, Tables):
                 core.producer.counts.cancelled += left
             else:
                 core.producer.counts.discarded += left
+            taken.give_back()
             raise
         await core.breathe(self._block, core.now())
 
@@ -239,11 +246,14 @@ class Collector(Kinds, Namespaces, Tables):
             raise
         except BaseException:
             core.producer.counts.discarded += len(taken)
+            taken.give_back()
             raise
 
     def _settle_block(self, block: "Block | None", taken: Taken) -> None:
-        """Let the hot path go on with a block, if this write was of the plain kind it can do."""
-        plain = block is not None and not self._children and not taken.values and taken.numbers[0][0] == self._namespace
+        """Let the hot path go on with a block, if the numbers of this write were of the plain kind it can do."""
+        # Alone: of several namespaces the one that the block is of may be another's, if this one's callables weren't due.
+        own = not self._children and len(taken.numbers) == 1 and taken.numbers[0][0] == self._namespace
+        plain = block is not None and own
         self._block = block if plain else NO_BLOCK  # type: ignore[assignment]
         if plain and block is not None:
             if len(self._recent) >= _MOST_RECENT:

@@ -23,9 +23,12 @@ from asynclog.link.links import Link
 from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
+from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
+from asynclog.logger.loan_account import LoanAccount
 from asynclog.logger.numbers import Numbers, NumberWriter
 from asynclog.logger.pending import Taken
+from asynclog.logger.precedents import Precedents
 from asynclog.logger.room import LITTLE_BYTES, Room
 from asynclog.logger.writing import Writing
 from asynclog.shm import memory
@@ -76,6 +79,8 @@ class Core:
             quota=self.quota, create=create, on_room=self._on_room, on_low=self._on_low, on_message=self._on_message
         )
         self.numbers = NumberWriter(self.producer)
+        self.loans = LoanAccount(self.producer, self.quota, self._on_room)
+        self.precedents = Precedents()
         self.owner = 0
         self.scopes: ContextVar[Any] | None = None
         self.state = "new"
@@ -85,6 +90,7 @@ class Core:
         self._complaints: list[str] = []
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
+        self.devices = Devices(self)
         self.troubles: dict[str, SinkError] = {}
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []
@@ -172,6 +178,7 @@ class Core:
         if self.state != "open":
             return
         self.state = "forked"
+        self.devices.after_fork()
         self.producer.lock = threading.RLock()
         self.producer.blocks.shut()
         self.producer.close()
@@ -222,12 +229,18 @@ class Core:
 
     async def room(self) -> None:
         """Until memory or a held route may have come free."""
+        with self.producer.lock:
+            self.loans.sweep()
         await self._room.wait(self.producer)
 
     async def comes_free(self, nbytes: int) -> bool:
         """Wait for a slab to come back for as long as making one would take; True if it did (or its wait was in vain, but there
         is one now). Where much is on its way memory soon comes back, and used memory is warm."""
         return await self._room.comes_free(self.producer, nbytes)
+
+    def came_free(self) -> None:
+        """Memory came free; under the producer's lock."""
+        self._on_room()
 
     def _on_room(self) -> None:
         self._room.came()
@@ -258,6 +271,13 @@ class Core:
         if self.complaint_count <= _MOST_COMPLAINTS:
             self._complaints.append(str(error))
             _log.warning("not recorded: %s", error)
+
+    def note(self, text: str) -> None:
+        """Say what became of something that was written, and record it as an event of the next commit."""
+        self.complaint_count += 1
+        if self.complaint_count <= _MOST_COMPLAINTS:
+            self._complaints.append(text)
+            _log.warning("%s", text)
 
     def take_complaints(self) -> list[str]:
         complaints, self._complaints = self._complaints, []

@@ -168,7 +168,7 @@ class Engines:
         except (OSError, RecorderError) as error:
             said("that can't be started either: %s; it is tried again, and what is logged waits in shared memory", error)
             return False
-        self._process = None
+        self._process = self._pid = None
         return True
 
     def _death_of(self, link: Link) -> Death:
@@ -246,9 +246,11 @@ class Engines:
                 self._process.leave()
 
     def after_fork(self) -> None:
-        """In a forked child: cursors are the parent's."""
+        """In a forked child: cursors are the parent's, and so is whoever is connected."""
         for runner in self._runners():
             runner.disown()
+        for _, loop in self._threads:
+            loop.forget()
 
     def _runners(self) -> "set[SinkRunner]":
         """Those that live in this process."""

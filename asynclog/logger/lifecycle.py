@@ -61,7 +61,8 @@ class Lifecycle:
             settings = self._describe(run)
             try:
                 linger = core.journal.linger if core.journal else 0.05
-                self._thread = LinkThread(core.producer, linger, self._engines.replace_dead)
+                self._thread = LinkThread(core.producer, linger, self._engines.replace_dead, core.devices.poll)
+                core.devices.wake = self._thread.wake
                 self._engines.start(settings, -1 if self._claim is None else self._claim.lock_fd)
                 core.on_low = partial(self._thread.call, core.producer.stock)
                 if any(one.place == "caller" for one in core.local_routes):
@@ -149,12 +150,18 @@ class Lifecycle:
         with core.producer.lock:
             if core.state != "open":
                 return
+            core.devices.leave()
             core.state = "closing"
             self._end_began = time.monotonic()
             core.producer.blocks.shut()
         self._engines.tell_skipped()
         with core.producer.lock:
             core.producer.end(core.next_time(), status, error)
+
+    def wait_until_crossed(self, deadline: float) -> None:
+        """Wait in this thread for what is on its way from devices, but not beyond ``deadline`` (monotonic)."""
+        while self.core.devices.pending and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def ended(self) -> bool:
         """Whether every engine has finished, and every local sink has or has run out of time."""
@@ -195,6 +202,7 @@ class Lifecycle:
             self._thread.stop()
             self._thread.join(2.0)
         self._engines.leave_recorder()
+        core.devices.close()
         with core.producer.lock:
             core.producer.close()
         if self._claim is not None:

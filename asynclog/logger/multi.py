@@ -104,7 +104,8 @@ class MultiLogger(Collector):
         self._lifecycle.serve_on_loop()
 
     async def flush(self, deadline: float | None = None) -> dict[str, int]:
-        """Wait until everything written so far is durable, delivered, and flushed by every sink, or a sink was stopped.
+        """Wait until everything written so far has come from its device, is durable, delivered, and flushed by every sink, or
+        a sink was stopped.
 
         Returns what is pending per route (events). Raises TimeoutError after ``deadline`` seconds.
         """
@@ -113,12 +114,20 @@ class MultiLogger(Collector):
         if self._core.inert:
             return {}
         self._core.check_open()
+        until = None if deadline is None else time.monotonic() + deadline
+        crossed = self._core.devices.crossed()
+        if crossed is not None:
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(crossed), deadline)
+            except TimeoutError as error:
+                raise TimeoutError(f"{self._core.devices.pending} values are still on their way from a device") from error
         future = asyncio.wrap_future(self._lifecycle.flush_future())
-        return await asyncio.wait_for(future, deadline)
+        return await asyncio.wait_for(future, None if until is None else max(0.0, until - time.monotonic()))
 
     async def aclose(self, deadline: float | None = None) -> None:
-        """End the run: everything accepted is made durable and delivered, for ``deadline`` seconds at the most (default: the
-        longest of the routes' deadlines, and 10). What is left then stays in the journal, for a later delivery.
+        """End the run: what is on its way from devices is waited for, and everything accepted is made durable and delivered,
+        for ``deadline`` seconds at the most (default: the longest of the routes' deadlines, and 10). What a device has not
+        given by then is counted and said; what is left otherwise stays in the journal, for a later delivery.
 
         Raises an ExceptionGroup of SinkErrors if sinks were stopped on the way. Closing twice does nothing.
         """
@@ -134,8 +143,10 @@ class MultiLogger(Collector):
         lifecycle = self._lifecycle
         if self._core.state == "open" and self._settings_wait():
             await self.write(State(0, level="fit"))
-        lifecycle.begin_end(*_status_of(error))
         until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
+        while self._core.devices.pending and time.monotonic() < until:  # noqa: ASYNC110 - as below
+            await asyncio.sleep(0.001)
+        lifecycle.begin_end(*_status_of(error))
         # Polled: the end is signalled from threads and from another process, and 2 ms more or less matter to nobody.
         while not lifecycle.ended() and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
@@ -148,8 +159,10 @@ class MultiLogger(Collector):
         lifecycle = self._lifecycle
         if self._core.state == "open" and self._settings_wait():
             self.write_nowait(State(0, level="fit"))
+        until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
+        lifecycle.wait_until_crossed(until)
         lifecycle.begin_end(*_status_of(error))
-        lifecycle.wait_until_ended(time.monotonic() + (lifecycle.patience_s if deadline is None else deadline))
+        lifecycle.wait_until_ended(until)
         _report(lifecycle.finish(), error)
 
     def _may_end(self) -> bool:
@@ -161,6 +174,7 @@ class MultiLogger(Collector):
         """Whether settings are still pending, which need no state. Whatever else is pending has none: it is counted."""
         taken = self._take(self._pending)
         self._pending = {}
+        taken.give_back()
         settings = [one for one in taken.values if one.kind == "config"]
         for one in settings:
             self._further.value(one)

@@ -14,7 +14,7 @@ import numpy as np
 from asynclog.link.blocks import Key
 from asynclog.link.producer import Producer
 from asynclog.logger.naming import named
-from asynclog.shm.packer import EXACT, mapping_packer, tuple_packer
+from asynclog.shm.packer import EXACT, UNUSUAL, mapping_packer, tuple_packer
 from asynclog.shm.rows import Block
 from asynclog.state import Context, plain_context
 from asynclog.wire.layout import REDUCTIONS
@@ -64,6 +64,7 @@ class NumberWriter:
         self._serial = 0
         self._last: Block | None = None
         self._last_due = False
+        self._last_space = ""
         self.since = 0
 
     def reduce_by(self, namespace: str, key: str, reduction: str) -> None:
@@ -72,6 +73,7 @@ class NumberWriter:
             self._reductions[namespace, key] = reduction
             self._sets.clear()
             self._series.clear()
+            self._last = None
 
     def write(
         self,
@@ -90,6 +92,9 @@ class NumberWriter:
         floats: all values are known to be. by_position: for a handle, whose rows come as tuples and will recur.
         Raises NoRoom, and InvalidValue for a key that is no str, changing nothing.
         """
+        if due is None and self._goes_on(numbers, step, context, time_ns, owner):
+            return self._last
+        self._producer.control.reserve()
         shape: Shape = tuple((namespace, tuple(keys)) for namespace, keys in numbers)
         identity = (context.phase, shape, owner if by_position else None)
         found = self._sets.get(identity)
@@ -111,8 +116,22 @@ class NumberWriter:
         if block is None or not block.has_room(block.stride):
             block = self._open(found, key, codes, context, due, single=len(numbers) == 1)
         self._keep_order(block, due is not None)
+        self._last_space = numbers[0][0]
         self._pack(block, values, step, context, time_ns, due)
         return block if len(numbers) == 1 and due is None and context.plain else None
+
+    def _goes_on(self, numbers: Numbers, step: int, context: Context, time_ns: int, owner: Hashable) -> bool:
+        """Pack a row behind the one before it, if it is of the same keys: what the hot path does, at a time that was given."""
+        block = self._last
+        if block is None or self._last_due or len(numbers) != 1:
+            return False
+        ((namespace, keys),) = numbers
+        if namespace != self._last_space or len(keys) != block.width or block.context is not context or block.owner != owner:
+            return False
+        try:
+            return block.put(block, keys, step, time_ns)
+        except UNUSUAL:
+            return False
 
     def _keep_order(self, block: Block, due: bool) -> None:
         """Rows that are due lie in a block of their own; what a limited route folds depends on what came before which. So what
@@ -237,9 +256,9 @@ class NumberWriter:
 
     def _number(self, phase: str, namespace: str, known: dict[str, int], fresh: list[str]) -> None:
         first = self._series_count
+        self._producer.define_series(first, self._group(phase, namespace, fresh, FLOAT * len(fresh)))
         self._series_count += len(fresh)
         known.update(zip(fresh, range(first, self._series_count), strict=True))
-        self._producer.define_series(first, self._group(phase, namespace, fresh, FLOAT * len(fresh)))
 
     def _group(self, phase: str, namespace: str, keys: list[str], codes: str) -> Group:
         folds = _LAST * len(keys)

@@ -62,6 +62,7 @@ class Entry(Collector):
     def _discard(self) -> None:
         taken = self._take(self._pending)
         self._pending = {}
+        taken.give_back()
         self._core.producer.counts.discarded += len(taken)
 
     def __del__(self) -> None:

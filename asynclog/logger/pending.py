@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from asynclog.flow.reduce import Fold
+from asynclog.logger.loan import Loan
 from asynclog.logger.pending_rows import NO_ROWS, PendingRows
 
 
@@ -39,33 +40,46 @@ class Either(NamedTuple):
 
 
 class Folding:
-    """Numbers of one series that fold before a write, and callables that will give more of them if some route is due."""
+    """Numbers of one series that fold before a write, and callables that will give more of them if some route is due.
 
-    __slots__ = ("fold", "lazy", "reduction")
+    there: from the first number on that lies on a device, all that come, in their order: they fold when it has come.
+    """
+
+    __slots__ = ("fold", "lazy", "reduction", "there")
 
     def __init__(self, reduction: str) -> None:
         self.reduction = reduction
         self.fold: Fold | None = None
         self.lazy: list[Callable[[], Any]] = []
+        self.there: list[Any] = []
 
     def add(self, value: float) -> None:
-        if self.fold is None:
+        if self.there:
+            self.there.append(value)
+        elif self.fold is None:
             self.fold = Fold(self.reduction, value)
         else:
             self.fold.add(value)
 
     def join(self, later: "Folding") -> None:
         """Add all that a later one of the same reduction holds."""
-        if self.fold is None:
-            self.fold = later.fold
-        elif later.fold is not None:
-            self.fold.join(later.fold)
+        if later.fold is not None:
+            self.join_fold(later.fold)
+        self.there += later.there
         self.lazy += later.lazy
+
+    def join_fold(self, later: Fold) -> None:
+        if self.there:
+            self.there.append(later)
+        elif self.fold is None:
+            self.fold = later
+        else:
+            self.fold.join(later)
 
     @property
     def settled(self) -> "float | Folding":
         """The number, if all of it is known; else itself."""
-        return self if self.lazy or self.fold is None else self.fold.value
+        return self if self.lazy or self.there or self.fold is None else self.fold.value
 
 
 class Taken(NamedTuple):
@@ -78,6 +92,15 @@ class Taken(NamedTuple):
 
     def __len__(self) -> int:
         return sum(len(one) for _, one in self.numbers) + len(self.values)
+
+    def give_back(self) -> None:
+        """Let go of the loans among the values that no write announced."""
+        for one in self.values:
+            if type(one.value) is Loan:
+                one.value.give_back()
+
+
+NOTHING_TAKEN: Final = Taken([], [], {})
 
 
 class Further:
@@ -99,6 +122,11 @@ class Further:
     def folded(self, namespace: str, key: str, value: float, reduction: str) -> None:
         with self._lock:
             self._folding(namespace, key, reduction).add(value)
+
+    def far(self, namespace: str, key: str, value: Any, reduction: str) -> None:
+        """A number on a device, as it is kept there."""
+        with self._lock:
+            self._folding(namespace, key, reduction).there.append(value)
 
     def deferred(self, namespace: str, key: str, make: Callable[[], Any], reduction: str) -> None:
         with self._lock:
@@ -134,7 +162,7 @@ class Further:
                 if later is None or later.reduction == folding.reduction:
                     if later is not None:
                         folding.join(later)
-                    if folding.lazy or folding.fold is not None:
+                    if folding.lazy or folding.there or folding.fold is not None:
                         self._folds[place] = folding
             self._values[:0] = [one for one in taken.values if one.kind != "table" or callable(one.value)]
         for one in reversed(taken.values):

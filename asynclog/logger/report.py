@@ -11,6 +11,7 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
     """See MultiLogger.statistics."""
     producer = core.producer
     with producer.lock:
+        core.loans.sweep()
         counts = producer.counts
         unseen = counts.skipped
         routes: dict[str, dict[str, Any]] = {}
@@ -24,16 +25,19 @@ def statistics(core: Core, lifecycle: Lifecycle) -> dict[str, Any]:
             one["offered"] += unseen
             one["not_due"] += unseen
         recorder = lifecycle.recorder_report()
+        attached = recorder.pop("attached", [])
         return {
             "accepted": counts.accepted + producer.blocks.rows_beyond(),
             "skipped": counts.skipped,
             "invalid": counts.invalid,
             "cancelled": counts.cancelled,
             "discarded": counts.discarded,
+            "pending_on_devices": core.devices.pending,
             "state": core.state,
             "now_ns": time.time_ns(),
             "as_of_ns": as_of,
             "recorder": recorder,
-            "slabs": dict(producer.pool.statistics()),
+            "slabs": {**producer.stock_report(), **core.loans.statistics()},
             "routes": routes,
+            "attached": attached,
         }

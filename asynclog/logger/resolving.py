@@ -12,15 +12,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.errors import AsynclogError, InvalidValue
+from asynclog.flow.reduce import Fold
 from asynclog.logger.capture import number, unreadable, value_of
 from asynclog.logger.copying import Snapshot
 from asynclog.logger.due import Decision
 from asynclog.logger.elsewhere import elsewhere
+from asynclog.logger.far import Far, class_of
 from asynclog.logger.intake import on_device, to_host
+from asynclog.logger.loan import Loan
 from asynclog.logger.naming import makes_number, named
+from asynclog.logger.numbers import Numbers
 from asynclog.logger.pending import Either, Folding, Logged, Taken
 from asynclog.logger.pending_rows import Given
+from asynclog.logger.precedents import Precedent, likeness
 from asynclog.logger.row_events import RowEvents
+from asynclog.logger.standins import StandIns
 from asynclog.state import State
 from asynclog.values import Value
 from asynclog.wire.event import payload_offsets, specs_of, split
@@ -37,13 +43,13 @@ class Resolving:
 
     def __init__(self, core: "Core", taken: Taken, state: State, decision: Decision) -> None:
         self._core, self._taken, self._state, self._decision = core, taken, state, decision
-        self.numbers: list[tuple[str, dict[str, float | int]]] = []
+        self.numbers: Numbers = []
         self.snapshots: list[Snapshot] = []
 
     def steps(self) -> Steps:
         """Callables are called if some route is due; shapes and dtypes are checked."""
         for namespace, pending in self._taken.numbers:
-            settled: dict[str, float | int] = {}
+            settled: dict[str, Any] = {}
             for key, raw in pending.items():
                 if type(raw) is float and type(key) is str:
                     settled[key] = raw
@@ -58,6 +64,9 @@ class Resolving:
             if type(logged.value) is Given:
                 # What is wrong with rows is told by themselves, each on its own.
                 yield from self._rows(logged)
+                continue
+            if type(logged.value) is Loan:
+                self._loan(logged, logged.value)
                 continue
             try:
                 yield from self._value(logged)
@@ -86,7 +95,7 @@ class Resolving:
 
     # -- one value --------------------------------------------------------------------------------------------------
 
-    def _number(self, settled: dict[str, float | int], namespace: str, key: str, raw: Any) -> Steps:
+    def _number(self, settled: dict[str, Any], namespace: str, key: str, raw: Any) -> Steps:
         either = isinstance(raw, Either)
         value = raw.value if either else raw
         named(key, namespace, _kind_of(value) if either else "scalar")
@@ -98,6 +107,10 @@ class Resolving:
                 self._core.producer.counts.skipped += 1
                 return
             value = yield from _called(value, "scalar", namespace, key)
+        which = None if type(value) is int else self._core.devices.number(value)
+        if which is not None:
+            settled[key] = Far([(which, value)], value)
+            return
         value = yield from _number_here(value, namespace, key)
         if either and isinstance(value, str | Value):
             logged = Logged(_kind_of(value), namespace, key, value, {})
@@ -109,18 +122,24 @@ class Resolving:
         else:
             settled[key] = number(value, namespace, key)
 
-    def _folded(self, settled: dict[str, float | int], namespace: str, key: str, folding: Folding) -> Steps:
+    def _folded(self, settled: dict[str, Any], namespace: str, key: str, folding: Folding) -> Steps:
         """Callables add to what was folded already, each at its own cost."""
         lazy, folding.lazy = folding.lazy, []
         due = self._lazy_number_is_due(namespace)
         for make in lazy if due else ():
             try:
                 value = yield from _called(make, "scalar", namespace, key)
+                if self._core.devices.number(value) is not None:
+                    folding.there.append(value)
+                    continue
                 value = yield from _number_here(value, namespace, key)
                 folding.add(number(value, namespace, key))
             except InvalidValue as error:
                 self._core.complain(error)
-        if folding.fold is not None:
+        if folding.there:
+            there = [one for one in folding.there if not isinstance(one, float | int | Fold)]
+            settled[key] = Far([(which, one) for one in there if (which := class_of(one)) is not None], folding)
+        elif folding.fold is not None:
             settled[key] = folding.fold.value
         elif not due:
             self._core.producer.counts.skipped += 1
@@ -145,11 +164,29 @@ class Resolving:
             return
         yield from RowEvents(logged, lambda table: self._keep(logged, table, mask), self._core.complain).steps()
 
+    def _loan(self, logged: Logged, loan: Loan) -> None:
+        """What was rendered into shared memory lies where it is to be, and was looked at when its handle was made."""
+        mask = self._mask(logged.kind, logged.namespace)
+        if self._recorded(mask, logged.kind, lazy=False):
+            self.snapshots.append(Snapshot(logged, mask, loan.form.params, loan.form.specs, [], [0]))
+        else:
+            self._core.producer.counts.skipped += 1
+            loan.give_back()
+
     def _snapshot(self, logged: Logged, value: Any, mask: int) -> Steps:
         kind, namespace, key, _, params = logged
+        alike = likeness(kind, value, params)
+        known = self._core.precedents.find(alike)
+        if known is not None:
+            as_logged = Logged(kind, namespace, key, value, params)
+            self.snapshots.append(Snapshot(as_logged, mask, known.params, known.specs, [value], known.offsets, precedent=known))
+            return
         try:
             fetch = elsewhere(kind, value, params)
             if fetch is not None:
+                stand_ins = self._core.devices.stand_ins(kind, value, params)
+                if stand_ins is not None and self._stood_in(logged._replace(value=value), stand_ins, mask):
+                    return
                 value, params = yield fetch
             made = value_of(kind, value, params, namespace, key)
         except InvalidValue:
@@ -157,6 +194,25 @@ class Resolving:
         except Exception as error:
             raise unreadable(error, kind, namespace, key) from error
         self._keep(logged, made, mask)
+        kept = self.snapshots[-1]
+        if alike is not None and len(kept.arrays) == 1 and kept.arrays[0] is value:
+            self._core.precedents.set(alike, Precedent(kept.params, kept.specs, kept.offsets, {}))
+
+    def _stood_in(self, logged: Logged, stand_ins: StandIns, mask: int) -> bool:
+        """Keep a value whose arrays cross from their device by themselves; False where they must be fetched to tell."""
+        try:
+            made = value_of(logged.kind, stand_ins.value, stand_ins.params, logged.namespace, logged.key)
+            plain, arrays = split(made)
+        except Exception:  # noqa: BLE001 - it is made again of what was logged, and refused in those words
+            return False
+        far = stand_ins.among(arrays)
+        if far is None:
+            return False
+        specs = specs_of(arrays)
+        offsets = payload_offsets(specs)
+        self._core.check_size(offsets[-1], logged.kind, logged.namespace, logged.key)
+        self.snapshots.append(Snapshot(logged, mask, plain, specs, list(arrays.values()), offsets, far))
+        return True
 
     def _keep(self, logged: Logged, made: Value, mask: int) -> None:
         kind, namespace, key, _, _ = logged

@@ -11,6 +11,8 @@ from asynclog.link.producer import Producer
 
 _log = logging.getLogger("asynclog")
 _PATIENCE_S: Final = 0.05
+_MAKING_S: Final = 2e-3 / (1 << 20)
+"""What a byte of new memory takes where the host has to find its pages: 1 to 3 ms a MiB."""
 _WORTH_SAYING_S: Final = 5.0
 LITTLE_BYTES: Final = 32 << 20
 """With less than this on its way, new memory is worth making."""
@@ -53,7 +55,7 @@ class Room:
     async def comes_free(self, producer: Producer, nbytes: int) -> bool:
         """See Core.comes_free."""
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + _PATIENCE_S
+        give_up = loop.time() + max(_PATIENCE_S, nbytes * _MAKING_S)
         while (left := give_up - loop.time()) > 0:
             waiter: asyncio.Future[None] = loop.create_future()
             with producer.lock:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from asynclog.errors import InvalidValue, NoRoom, WouldBlock
 from asynclog.logger.capture import number
 from asynclog.logger.core import Core
+from asynclog.logger.pending import Taken
 from asynclog.shm.rows import Block
 from asynclog.state import Phase, State, as_state
 
@@ -59,6 +60,10 @@ class RowHandle:
                 got=f"{len(values)}",
             )
         state = as_state(step, self._phase)
+        if any(core.devices.number(value) is not None for value in values):
+            taken = Taken([(self._namespace, dict(zip(keys, values, strict=True)))], [], {})
+            core.begin(taken, state, ("foreign", get_ident())).run_nowait()
+            return
         numbers: dict[str, float | int] = {}
         for key, value in zip(keys, values, strict=True):
             try:

@@ -3,29 +3,38 @@
 taken     numbers and values leave the pending ones; from here on they are either committed or counted
 resolved  callables are called (and awaited) if some route is due; shapes and dtypes are checked
 copied    arrays go into shared memory, large ones by a thread while the loop runs on
-committed the row and the control records, under the lock, with no await between them: all or nothing
+committed the row and the control records, under the lock, with no await between them: all or nothing; of a write with
+          something that lies on a device, when that has come
 
 Only values that are too many for shared memory at once are committed in portions; a write that fails in between has recorded
 those that came before, and counts the others.
 """
 
 import time
-from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from asynclog.errors import NoRoom, WouldBlock
-from asynclog.logger.copying import Copying, Snapshot
+from asynclog.logger.copying import Copying, Snapshot, uncancelled
+from asynclog.logger.crossing import Crossing, as_logged
 from asynclog.logger.due import Decision
-from asynclog.logger.pending import Logged, Taken
+from asynclog.logger.loan import Loan
+from asynclog.logger.metas import packed_meta
+from asynclog.logger.numbers import Numbers
+from asynclog.logger.pending import NOTHING_TAKEN, Logged, Taken
 from asynclog.logger.resolving import Resolving, at_once, waiting
 from asynclog.shm.rows import Block
+from asynclog.shm.slab import Ref
 from asynclog.state import State
 from asynclog.values import Text
-from asynclog.wire.event import event_meta
-from asynclog.wire.frame import pack_meta
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
+
+_DEVICES: Final = ("devices",)
+"""The owner of blocks for rows with numbers from devices: they come later than the rows of those who write them."""
+_ANNOUNCEMENT_BYTES: Final = 128
+"""What a record of the control log has beside an event's meta, at the most."""
 
 
 class Writing:
@@ -35,8 +44,9 @@ class Writing:
         self._core, self.taken, self._state = core, taken, state
         self._owner = owner
         self._began = time.monotonic_ns()
-        self._numbers: list[tuple[str, dict[str, float | int]]] = []
+        self._numbers: Numbers = []
         self._copying = Copying(core)
+        self._crossing: Crossing | None = None
         self._time_ns = 0
         self.recorded = 0
         """Numbers and values that are committed."""
@@ -54,10 +64,14 @@ class Writing:
             for portion in self._portions(resolving.snapshots):
                 self._copying.snapshots = portion
                 await self._copying.make_room()
+                await self._cross(decision)
                 await self._copying.copy()
-                block = await self._committed(decision) or block
+                if self._crossing is not None:
+                    self._hand_over(self._crossing, decision)
+                else:
+                    block = await self._committed(decision) or block
         except BaseException:
-            self._copying.give_back()
+            self._give_back()
             raise
         return block
 
@@ -78,16 +92,74 @@ class Writing:
         try:
             while left:
                 copying.snapshots = left[0]
-                copying.copy_nowait()
-                block = self.commit(decision) or block
+                copying.allocate_nowait()
+                self._cross_nowait(decision)
+                copying.fill()
+                if self._crossing is not None:
+                    self._hand_over(self._crossing, decision)
+                else:
+                    block = self.commit(decision) or block
                 left.pop(0)
         except NoRoom as error:
             again = [one.logged for portion in left for one in portion]
-            self.taken = Taken(self._numbers, again, self.taken.folds if self._numbers else {})
+            self.taken = Taken(as_logged(self._numbers), again, self.taken.folds if self._numbers else {})
             raise WouldBlock(f"shared memory is full: {error}") from error
         finally:
-            copying.give_back()
+            self._give_back()
         return block
+
+    # -- from devices -----------------------------------------------------------------------------------------------
+
+    async def _cross(self, decision: Decision) -> None:
+        """Have devices begin to copy what lies there, if anything does."""
+        crossing = self._way(decision)
+        if crossing is not None:
+            if crossing.unregistered():
+                await uncancelled(self._core.copier().submit(crossing.register), lambda _: None)
+            self._begin(crossing)
+
+    def _cross_nowait(self, decision: Decision) -> None:
+        crossing = self._way(decision)
+        if crossing is not None:
+            crossing.register()
+            self._begin(crossing)
+
+    def _way(self, decision: Decision) -> Crossing | None:
+        def commit(numbers: Numbers, snapshots: list[Snapshot], refs: Sequence[Ref | None]) -> None:
+            self._put(decision, numbers, snapshots, refs, _DEVICES)
+
+        return self._core.devices.crossing(self._numbers, self._copying, commit)
+
+    def _begin(self, crossing: Crossing) -> None:
+        with self._core.producer.lock:
+            self._core.check_open()
+            # Those of one block increase: what crosses is committed in the order in which it is begun.
+            self._time_ns = self._time_ns or self._core.next_time()
+            self._crossing = crossing
+            self._core.devices.begin(crossing)
+
+    def _hand_over(self, crossing: Crossing, decision: Decision) -> None:
+        """The write is done, and what it took is pending until it has come."""
+        core, copying = self._core, self._copying
+        with core.producer.lock:
+            core.check_open()
+            crossing.ready = True
+            self.recorded += crossing.count
+            # Nothing of what is a device's is kept until it has come: whatever is needed of it is with the device.
+            self._crossing, copying.snapshots, copying.refs, self._numbers = None, [], [], []
+            self.taken = NOTHING_TAKEN
+            core.board.spend(self._began)
+
+    def _give_back(self) -> None:
+        """Let go of memory that was not announced; where a device writes to it, when that is done."""
+        if self._crossing is None:
+            self._copying.give_back()
+            return
+        with self._core.producer.lock:
+            self._core.devices.drop(self._crossing)
+            self._crossing, self._copying.refs = None, []
+
+    # -- to whoever records -----------------------------------------------------------------------------------------
 
     def _decide(self) -> Decision:
         core = self._core
@@ -105,6 +177,11 @@ class Writing:
                 filled = 0
             portions[-1].append(snapshot)
             filled += snapshot.nbytes
+        lent = [one for one in snapshots if type(one.logged.value) is Loan]
+        if lent and len(portions) > 1:
+            # They go first: nobody waits for memory with so much of it in hand.
+            copied = ([one for one in portion if type(one.logged.value) is not Loan] for portion in portions)
+            return [lent, *filter(None, copied)]
         return portions
 
     async def _committed(self, decision: Decision) -> Block | None:
@@ -123,31 +200,7 @@ class Writing:
             core.check_open()
             if not self._time_ns:
                 self._time_ns = core.next_time()
-            time_ns = self._time_ns
-            block = None
-            if self._numbers:
-                due = decision.due | core.board.always
-                block = core.numbers.write(
-                    self._numbers,
-                    state.step,
-                    state._context,
-                    time_ns,
-                    None if due == core.board.always else due,
-                    self._owner,
-                )
-            complaints = core.take_complaints()
-            if copying.snapshots or complaints:
-                # What was written before an event is told before it: the order in the journal is the order of the writes.
-                core.producer.blocks.drain()
-                for snapshot, ref in zip(copying.snapshots, copying.refs, strict=True):
-                    counted = snapshot.logged.kind == "histogram"
-                    core.producer.event(time_ns, self._meta(snapshot), ref, counted=counted)
-                for text in complaints:
-                    logged = Logged("string", "asynclog", "invalid", text, {})
-                    told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])
-                    core.producer.event(time_ns, self._meta(told), None)
-                core.producer.counts.accepted += len(copying.snapshots) + len(complaints)
-                core.producer.ring()
+            block = self._put(decision, self._numbers, copying.snapshots, copying.refs, self._owner)
             self.recorded += sum(len(one) for _, one in self._numbers) + len(copying.snapshots)
             copying.refs, self._numbers = [], []
             core.board.spend(self._began)
@@ -155,21 +208,36 @@ class Writing:
                 block.due_until = core.board.due_until(decision, state.phase)
             return block
 
-    def _meta(self, snapshot: Snapshot) -> bytes:
-        state, logged = self._state, snapshot.logged
-        return pack_meta(
-            event_meta(
-                kind=logged.kind,
-                phase=state.phase,
-                namespace=logged.namespace,
-                key=logged.key,
-                step=state.step,
-                epoch=state.epoch,
-                level=state.level,
-                elapsed_s=state.elapsed_s,
-                axes=state.axes,
-                due=snapshot.due,
-                params=snapshot.params,
-                arrays=snapshot.specs,
-            )
-        )
+    def _put(
+        self,
+        decision: Decision,
+        numbers: Numbers,
+        snapshots: list[Snapshot],
+        refs: Sequence[Ref | None],
+        owner: Hashable,
+    ) -> Block | None:
+        core, state, time_ns = self._core, self._state, self._time_ns
+        metas = [packed_meta(one, state) for one in snapshots]
+        core.producer.control.reserve(sum(len(one) + _ANNOUNCEMENT_BYTES for one in metas))
+        block = None
+        if numbers:
+            due = decision.due | core.board.always
+            mask = None if due == core.board.always else due
+            block = core.numbers.write(numbers, state.step, state._context, time_ns, mask, owner)
+        complaints = core.take_complaints()
+        if snapshots or complaints:
+            # What was written before an event is told before it: the order in the journal is the order of the writes.
+            core.producer.blocks.drain()
+            for snapshot, meta, ref in zip(snapshots, metas, refs, strict=True):
+                loan = snapshot.logged.value
+                lies = loan.ref if type(loan) is Loan else ref
+                core.producer.event(time_ns, meta, lies, counted=snapshot.logged.kind == "histogram")
+                if type(loan) is Loan:
+                    loan.announced()
+            for text in complaints:
+                logged = Logged("string", "asynclog", "invalid", text, {})
+                told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])
+                core.producer.event(time_ns, packed_meta(told, state), None)
+            core.producer.counts.accepted += len(snapshots) + len(complaints)
+            core.producer.ring()
+        return block

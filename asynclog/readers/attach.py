@@ -18,14 +18,16 @@ from asynclog.engine.cursor import Cursor
 from asynclog.engine.door import knock
 from asynclog.engine.host import Host
 from asynclog.engine.journal_feed import JournalFeed
+from asynclog.engine.rundir import segments
 from asynclog.engine.tail import segment_of
 from asynclog.errors import InvalidConfiguration, RunNotFound, RunNotLive
 from asynclog.flow.route import Route
-from asynclog.readers.directory import is_written, run_directory, streams
+from asynclog.readers.directory import facts, is_written, run_directory, streams
 from asynclog.sink import Event, RunInfo
 from asynclog.wire.batch import Batch
 
 _LOOK_S: Final = 0.02
+_BEHIND_ALL: Final = 1 << 62
 _SUCCESSOR_S: Final = 10.0
 """So long a stream may be written without somebody at its door: a recorder is being replaced, or finishes."""
 
@@ -87,9 +89,9 @@ class Attached:
         return self._hand.status
 
     async def __aenter__(self) -> Self:
-        until = time.monotonic() + self._wait
+        began = time.monotonic()
         while True:
-            stream, sock = await asyncio.to_thread(self._found, final=time.monotonic() >= until)
+            stream, sock = await asyncio.to_thread(self._found, time.monotonic() - began)
             if sock is not None:
                 break
             await asyncio.sleep(_LOOK_S)
@@ -133,8 +135,9 @@ class Attached:
 
     # -- being served -----------------------------------------------------------------------------------------------
 
-    def _found(self, *, final: bool) -> Any:
+    def _found(self, waited: float) -> Any:
         """The stream and a connection to whoever records it, or None in its place while one may still come."""
+        final = waited >= self._wait
         try:
             directory = run_directory(self._path)
             stream = _stream_of(directory, self._writer)
@@ -143,7 +146,7 @@ class Attached:
                 raise
             return self._path, None
         sock = knock(stream)
-        if sock is None and final:
+        if sock is None and final and not (waited < _SUCCESSOR_S and is_written(directory, stream.name)):
             raise RunNotLive(f"nobody records {self._path} now; al.read reads what was recorded, al.follow waits for more")
         return stream, sock
 
@@ -162,7 +165,7 @@ class Attached:
                     raise RunNotLive(f"{self._path} can't be attached to: {host.refused}")
                 sock = await self._successor(stream)
             if self._hand.run is None:
-                raise RunNotLive(f"whoever recorded {self._path} left before it could be attached to; al.read reads it")
+                await self._hand.open(_as_left(stream))
             await self._read_rest(stream)
         finally:
             self._hand.end_here()
@@ -178,7 +181,7 @@ class Attached:
         return None
 
     async def _read_rest(self, stream: Path) -> None:
-        epoch, seq = self._place or (self.run.epoch, -1)
+        epoch, seq = self._place or (self.run.epoch, -1 if self._start == "beginning" else _BEHIND_ALL)
         feed = JournalFeed(self._route, stream, self.run.writer, epoch, Cursor(epoch, seq, seq + 1))
         feed.begin_at(segment_of(stream, epoch, seq), seq)
         while not self._hand.left:
@@ -200,6 +203,14 @@ class Attached:
                 return
         feed.close()
         self._hand.status = "lost"
+
+
+def _as_left(stream: Path) -> RunInfo:
+    """What can be told of a run whose recorder left before it was asked."""
+    directory = stream.parent.parent
+    known = facts(directory)
+    epoch = max((epoch for epoch, _, _ in segments(stream)), default=0)
+    return RunInfo(str(known.get("id", "")), str(known.get("name", "")), directory, stream.name, epoch)
 
 
 class _Hand:

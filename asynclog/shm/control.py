@@ -26,23 +26,36 @@ def _record_bytes(length: int) -> int:
     return (_LENGTH.size + length + 7) // 8 * 8
 
 
+KEPT_BACK_BYTES: Final = 256 << 10
+"""Of the log, for what can't be refused: rows that were written are announced, and the end is. Some 90 bytes a block."""
+
+
 class ControlWriter:
     """Appends records. new_slab(nbytes) gives a slab and its view; the caller holds the lock."""
 
     def __init__(self, new_slab: Callable[[int], tuple[SlabState, memoryview]]) -> None:
         self._new_slab = new_slab
         self.position = 0
+        self._spares: list[tuple[SlabState, memoryview]] = []
         self.slabs: list[tuple[SlabState, int]] = []
         """The slabs still needed, oldest first, with the position each ends at."""
         state, view = new_slab(HEADER_BYTES + 16)
         self._begin(state, view, 0)
+
+    def reserve(self, nbytes: int = 0) -> None:
+        """Have room for so many bytes of records, beside what is kept back: whoever appends several must not be refused between
+        them. Raises NoRoom, having changed nothing."""
+        wanted = nbytes + KEPT_BACK_BYTES
+        left = self._start + self._capacity - self.position
+        if left + sum(len(view) - HEADER_BYTES for _, view in self._spares) < wanted:
+            self._spares.append(self._new_slab(HEADER_BYTES + wanted))
 
     def append(self, record: bytes) -> int:
         """Write and commit a record; returns the position behind it. Raises NoRoom before anything was written."""
         size = _record_bytes(len(record))
         at = self.position - self._start
         if at + size + 8 > self._capacity:
-            state, view = self._new_slab(HEADER_BYTES + size + 16)
+            state, view = self._next(HEADER_BYTES + size + 16)
             # Before the new slab says what is committed: whoever reads up to there must find the way.
             _LENGTH.pack_into(self._view, HEADER_BYTES + at, _SEAL)
             self._begin(state, view, self._start + self._capacity)
@@ -53,6 +66,12 @@ class ControlWriter:
         self.position = self._start + at + size
         self._words[_COMMITTED] = self.position
         return self.position
+
+    def _next(self, nbytes: int) -> tuple[SlabState, memoryview]:
+        for at, (_, view) in enumerate(self._spares):
+            if len(view) >= nbytes:
+                return self._spares.pop(at)
+        return self._new_slab(nbytes)
 
     def _begin(self, state: SlabState, view: memoryview, start: int) -> None:
         self._view, self._start = view, start

@@ -5,20 +5,21 @@ through ``itemgetter``, ``sum`` and ``*values`` it takes 0.63. The keys themselv
 variables. Beyond a few dozen keys the general form is as fast, and compiling would take longer than it saves.
 
 A packer is called as (block, pending, step, now) and returns True if it packed the row and moved the block's offset. False,
-or KeyError, TypeError, ValueError, OverflowError, RuntimeError or struct.error, means: nothing was
-committed, take the long way.
+or one of UNUSUAL, means: nothing was committed, take the long way.
 """
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from struct import Struct
+from struct import Struct, error
 from typing import Any, Final
 
 EXACT: Final = float(1 << 53)
 """Beyond this a float64 can't hold every whole number. A row whose sum is within it may still hold two that cancel out: of
 those an unexpected whole number beyond 2^53, under a key that held floats, is rounded."""
 _MOST_UNROLLED: Final = 64
+UNUSUAL: Final = (KeyError, TypeError, ValueError, OverflowError, RuntimeError, error)
+"""What a packer raises where the long way has to be taken."""
 Packer = Callable[[Any, Any, int, int], bool]
 
 _BODY: Final = """

@@ -24,6 +24,7 @@ class Pool:
     on_new(number, role, mapping): called before a new slab takes any data, so that consumers can be told of it first.
     on_gone(number): a slab's memory went back to the operating system. passed(): whether consumers have the descriptors of all
     slabs; until then none takes data, which would be lost with this process. Control records alone can't wait.
+    on_leave(number, mapping): called before a slab's memory goes.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Pool:
         self.ledger = Ledger(quota)
         self.mappings: dict[int, memory.Mapping] = {}
         self._on_new, self._on_gone, self._create, self._passed = on_new, on_gone, create, passed
+        self.on_leave: Callable[[int, memory.Mapping], None] = lambda number, mapping: None
         self._arena: int | None = None
         self.refusals = 0
 
@@ -50,12 +52,22 @@ class Pool:
         return state
 
     def _slab(self, role: Role, size: int) -> SlabState:
-        fitting = [one for one in self.ledger.free_slabs(role) if size <= one.size <= 2 * size]
+        fitting = self._fitting(role, size)
         if fitting:
             chosen = min(fitting, key=lambda one: (one.size, one.number))
             return self.ledger.reuse(chosen.number)
         self._make_room(role, size)
-        return self._adopt(role, size, self._create(size))
+        try:
+            mapping = self._create(size)
+        except NoRoom:
+            self._give_up(size)
+            raise
+        return self._adopt(role, size, mapping)
+
+    def _fitting(self, role: Role, size: int) -> list[SlabState]:
+        """Free slabs that will do. Whether one is free takes longest to tell, so it is asked last."""
+        slabs = self.ledger.slabs.values()
+        return [one for one in slabs if one.role is role and size <= one.size <= 2 * size and one.free]
 
     def row_slab(self, nbytes: int) -> SlabState:
         return self.slab(Role.ROWS, max(self.row_slab_bytes, size_class(nbytes)))
@@ -89,6 +101,11 @@ class Pool:
             assert ref is not None
         return ref
 
+    def at_hand(self, nbytes: int) -> Ref | None:
+        """The same from memory that is there; None where a slab would have to be made."""
+        ref = None if self._arena is None or nbytes > ARENA_BYTES // 4 else self.ledger.carve(self._arena, nbytes)
+        return ref if ref is not None or self.lacks(nbytes) else self.allocate(nbytes)
+
     def lacks(self, nbytes: int) -> int:
         """0 if ``allocate`` would not have to make a slab; else the size of the one it would make."""
         size = size_class(nbytes) if nbytes > ARENA_BYTES // 4 else ARENA_BYTES
@@ -97,7 +114,7 @@ class Pool:
                 return 0
             # Everything in it may have been released long ago: only our own claim keeps it from being used again.
             self._retire_arena()
-        return 0 if any(size <= one.size <= 2 * size for one in self.ledger.free_slabs(Role.ARRAYS)) else size
+        return 0 if self._fitting(Role.ARRAYS, size) else size
 
     def stock(self, role: Role, size: int, lock: AbstractContextManager[object]) -> None:
         """Make a free slab without holding ``lock`` meanwhile: reserving memory takes a millisecond a megabyte.
@@ -109,6 +126,10 @@ class Pool:
             self.ledger.total_bytes += size
         try:
             mapping = self._create(size)
+        except NoRoom:
+            with lock:
+                self._give_up(size)
+            raise
         finally:
             with lock:
                 self.ledger.total_bytes -= size
@@ -158,14 +179,28 @@ class Pool:
         self.refusals += 1
         raise NoRoom(f"{size} bytes wanted, {self.ledger.total_bytes} of {self.ledger.quota} in use")
 
+    def _give_up(self, size: int) -> None:
+        """The system has no more memory, though the quota does: as much as was wanted of what lies free here goes back to it.
+        Whoever tries again finds it, once those that had it mapped have heard."""
+        given = 0
+        for state in sorted(self.ledger.free_slabs(), key=lambda one: -one.size):
+            if given >= size:
+                break
+            given += state.size
+            self._drop(state.number)
+        self.refusals += 1
+
     def _drop(self, number: int) -> None:
         self.ledger.remove(number)
-        self.mappings.pop(number).close()
+        mapping = self.mappings.pop(number)
+        self.on_leave(number, mapping)
+        mapping.close()
         self._on_gone(number)
 
     def close(self) -> None:
         """Let go of every slab; consumers keep what they have mapped."""
-        for mapping in self.mappings.values():
+        for number, mapping in self.mappings.items():
+            self.on_leave(number, mapping)
             mapping.close()
         self.mappings.clear()
 

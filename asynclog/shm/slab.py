@@ -171,6 +171,14 @@ class Ledger:
     def free_slabs(self, role: Role | None = None) -> list[SlabState]:
         return [one for one in self.slabs.values() if one.free and (role is None or one.role == role)]
 
+    def held_bytes(self) -> dict[int, int]:
+        """Bytes of slabs by consumer, and under 0 those that the writer itself claims. A slab counts whole, for each."""
+        held: Counter[int] = Counter()
+        for state in self.slabs.values():
+            for holder in (*state.announced, *([0] if state.claims else [])):
+                held[holder] += state.size
+        return dict(held)
+
     def statistics(self) -> Mapping[str, int]:
         busy = [one for one in self.slabs.values() if not one.free]
         return {

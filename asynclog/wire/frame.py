@@ -32,12 +32,31 @@ from asynclog.wire.layout import (
 
 Buffer = bytes | bytearray | memoryview
 _ZEROS: Final = bytes(64)
+_FIXMAP: Final = 0x80  # msgpack's map of up to 15
+
+
+def _packed(held: Any) -> bytes:
+    # Half a surrogate pair, as file names may hold, is no UTF-8: as a key it is recorded by its escape.
+    return msgpack.packb(held, use_bin_type=True, unicode_errors="backslashreplace")  # type: ignore[no-any-return]
 
 
 def pack_meta(meta: dict[str, Any]) -> bytes:
     """A frame's meta map as msgpack; nothing for an empty one."""
-    # Half a surrogate pair, as file names may hold, is no UTF-8: as a key it is recorded by its escape.
-    return msgpack.packb(meta, use_bin_type=True, unicode_errors="backslashreplace") if meta else b""
+    return _packed(meta) if meta else b""
+
+
+def pack_around(meta: dict[str, Any], name: str) -> tuple[bytes, bytes]:
+    """What is before and behind the value of ``name`` in a packed meta map of at most 15 names."""
+    names = list(meta)
+    at = names.index(name)
+    before = b"".join(_packed(one) + _packed(meta[one]) for one in names[:at])
+    after = b"".join(_packed(one) + _packed(meta[one]) for one in names[at + 1 :])
+    return bytes([_FIXMAP | len(meta)]) + before + _packed(name), after
+
+
+def pack_whole(number: int) -> bytes:
+    """A whole number as msgpack."""
+    return msgpack.packb(number)  # type: ignore[no-any-return]
 
 
 def unpack_meta(data: Buffer) -> dict[str, Any]:

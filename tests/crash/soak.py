@@ -1,7 +1,8 @@
-"""Kills by the hundred: ``make soak ARGS="--training 100 --recorder 50 --both 50"``.
+"""Kills by the hundred, and ten minutes of consumers that are killed, stopped and starved:
+``make soak ARGS="--training 100 --recorder 50 --both 50 --consumers 10"``.
 
 Each run has its seed, which is its number: one that fails can be tried again with ``--from``, and its directory is kept.
-Exit status 1 if anything accepted was lost, or anything was left over.
+Exit status 1 if anything accepted was lost, delivered torn, or anything was left over.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.crash.consumers.report import Rounds, Rows, rounds
 from tests.crash.findings import Findings
 from tests.crash.kills import kill_both, kill_recorder, kill_training
 from tests.crash.scene import Scene
@@ -22,6 +24,7 @@ from tests.crash.scene import Scene
 Kill = Callable[[Scene, random.Random], Findings]
 KINDS: Final[dict[str, Kill]] = {"training": kill_training, "recorder": kill_recorder, "both": kill_both}
 DEFAULTS: Final = {"training": 100, "recorder": 50, "both": 50}
+CONSUMERS_MINUTES: Final = 10.0
 COLUMNS: Final = ("killed", "kills", "accepted", "read", "lost", "oldest lost", "leftovers", "bad", "seconds")
 
 
@@ -84,10 +87,9 @@ def soak(kind: str, seeds: range, say: Callable[[str], None]) -> Tally:
     return tally
 
 
-def table(tallies: list[Tally]) -> str:
-    """The closing table. Of ``both`` only rows older than linger count as lost: that is what is promised there."""
-    rows = [COLUMNS, *(one.cells for one in tallies)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
+def table(rows: Rows) -> str:
+    """Rows under their headings."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
     return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])
 
@@ -108,18 +110,32 @@ def progress_line() -> Callable[[str], None]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="kill training processes and recorders, and look for losses")
+    parser = argparse.ArgumentParser(
+        description="kill and stop training processes, recorders and consumers, and look for losses"
+    )
     for kind, count in DEFAULTS.items():
         parser.add_argument(f"--{kind}", type=int, default=count, metavar="N", help=f"kills (default {count})")
+    parser.add_argument(
+        "--consumers",
+        type=float,
+        default=CONSUMERS_MINUTES,
+        metavar="MINUTES",
+        help=f"of rounds with workers, attached processes, forks and little memory (default {CONSUMERS_MINUTES:g})",
+    )
     parser.add_argument("--from", dest="first", type=int, default=0, metavar="SEED", help="the first run's seed")
     options = parser.parse_args()
     counts: dict[str, int] = {kind: getattr(options, kind) for kind in KINDS}
     say = progress_line()
-    tallies = [soak(kind, range(options.first, options.first + count), say) for kind, count in counts.items()]
+    tallies = [soak(kind, range(options.first, options.first + count), say) for kind, count in counts.items() if count]
+    consumers = rounds(options.consumers, options.first, say) if options.consumers else Rounds()
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
-    print(table(tallies))
-    bad = [one for tally in tallies for one in tally.bad]
+    # Of ``both`` only rows older than linger count as lost: that is what is promised there.
+    tables: list[Rows] = [[COLUMNS, *(one.cells for one in tallies)]] if tallies else []
+    if consumers.rounds:
+        tables += [consumers.summary, consumers.events, consumers.possessions]
+    print("\n\n".join(map(table, tables)))
+    bad = [one for tally in (*tallies, consumers) for one in tally.bad]
     for one in bad:
         print(one)
     return 1 if bad or any(one.lost or one.leftovers for one in tallies) else 0

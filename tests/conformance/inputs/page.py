@@ -47,7 +47,8 @@ _TAIL: Final = """\
 
 Arrays on a device, JAX arrays that are still being computed, images of PIL (which may not be decoded yet), figures of
 matplotlib and objects of trimesh are brought to numpy by another thread, while the loop runs on. This goes for those inside of
-lists, value objects and parameters, too.
+lists, value objects and parameters, too. Tensors of CUDA aren't waited for at all: [log what lies on a
+GPU](../howto/gpu.md).
 
 ## Beyond these tables
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from asynclog.engine.files import Files
-from asynclog.engine.journal import INDEX_EVERY_BYTES, JournalStalled, JournalWriter
+from asynclog.engine.journal import INDEX_EVERY_BYTES, MOST_OVERDUE, SYNC_BYTES, JournalStalled, JournalWriter
 from asynclog.engine.rundir import segment_name, segments
 from asynclog.engine.settings import EngineSettings, Journal
 from asynclog.testing.files import FaultyFiles
@@ -600,6 +600,35 @@ def test_an_interval_that_is_not_over_syncs_nothing(tmp_path: Path) -> None:
     put(writer, rows(0, 0.5))
     writer.commit()
     assert files.calls["sync"] == 0
+
+
+def test_of_much_at_once_the_disk_is_told_before_the_interval_is_over(tmp_path: Path) -> None:
+    files = SlowSync()
+    files.may_end.set()
+    writer = journal_writer(settings(tmp_path, journal=Journal(fsync="interval")), files)
+    for seq in range(3):
+        put(writer, Frame(Kind.BLOB, seq=seq, time=START_NS + seq, payload=bytes(SYNC_BYTES // 2)))
+        writer.commit()
+    files.wait(1)
+    end(writer)
+
+
+def test_a_segment_goes_on_while_the_disk_is_busy_with_it_and_not_for_ever(tmp_path: Path) -> None:
+    """Its end is an fsync, which would have to be waited for."""
+    files = SlowSync()
+    journal = Journal(fsync="interval", segment_bytes=1 << 16)
+    made = settings(tmp_path, journal=journal)
+    writer = journal_writer(made, files, sync_every=0)
+    for seq in range(MOST_OVERDUE + 1):
+        if seq == MOST_OVERDUE:
+            assert len(segments(made.stream)) == 1
+            files.may_end.set()
+        put(writer, Frame(Kind.BLOB, seq=seq, time=START_NS + seq, payload=bytes(journal.segment_bytes - (1 << 10))))
+        writer.commit()
+    put(writer, rows(MOST_OVERDUE + 1, 0.5))
+    writer.commit()
+    assert len(segments(made.stream)) == 2
+    end(writer)
 
 
 def test_a_background_fsync_of_a_segment_that_was_closed_meanwhile_does_nothing(tmp_path: Path) -> None:

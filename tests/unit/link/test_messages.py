@@ -23,6 +23,7 @@ from asynclog.link.messages import (
     Said,
     Skipped,
     Slab,
+    Stock,
     Trouble,
     Unflush,
     decode,
@@ -47,6 +48,7 @@ MESSAGES: list[Message] = [
     Unflush(1),
     Skipped(7),
     Said("wandb", 30, "wandb.sdk", "it is slow"),
+    Stock({"slabs": 3}),
 ]
 ANNOUNCEMENTS: list[Announcement] = [
     Define(5, 0, 2, b"meta", b"payload"),

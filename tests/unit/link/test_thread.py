@@ -3,6 +3,7 @@
 import gc
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -201,3 +202,29 @@ def test_a_death_that_cant_be_dealt_with_is_tried_again() -> None:
     assert turned.wait(DEADLINE_S)
     assert watched.thread._dead == []
     watched.close()
+
+
+def test_what_can_wake_nobody_is_looked_at_again_until_it_has_come() -> None:
+    """And no longer: an idle thread sleeps."""
+    ends = Ends()
+    asked: list[float] = []
+    come = threading.Event()
+
+    def poll() -> bool:
+        asked.append(time.monotonic())
+        if len(asked) < 5:
+            return True
+        come.set()
+        return False
+
+    thread = LinkThread(ends.producer, LONG, lambda _: False, poll)
+    thread.start()
+    thread.wake()
+    assert come.wait(DEADLINE_S), "with an hour of linger"
+    ran = threading.Event()
+    thread.call(ran.set)
+    assert ran.wait(DEADLINE_S)
+    thread.stop()
+    thread.join(DEADLINE_S)
+    assert 5 <= len(asked) <= 8, "once more for each time that it was woken"
+    ends.close()

@@ -139,6 +139,25 @@ def test_pieces_are_as_large_as_they_may_be() -> None:
         assert len(list(pieces(np.empty(source.shape, "u1"), lying))) <= 11
 
 
+LARGE = np.arange(5 * MEBIBYTE, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [LARGE, LARGE.astype(">f4"), LARGE[::2], LARGE.reshape(5, -1).T, LARGE[: MOST_COPIED_HERE_BYTES // 4 + 1], LARGE > 7],
+    ids=["contiguous", "big-endian", "gaps", "transposed", "just large", "just small"],
+)
+async def test_every_byte_of_large_arrays_arrives_whoever_copied_it(tmp_path: Path, given: np.ndarray) -> None:
+    async def body(log: al.MultiLogger) -> None:
+        log.log_tensor("it", given)
+        log.log_tensor("other", given[::-1])
+        await log.write(0)
+
+    it, other = (event.value.data for event in (await recorded(tmp_path / "run", body)).events(kind="tensor"))
+    assert np.array_equal(it, given)
+    assert np.array_equal(other, given[::-1])
+
+
 async def test_the_loop_turns_while_many_tasks_write_at_one_moment(tmp_path: Path) -> None:
     """Each holds the loop for a little; all of them together would for as long as all take."""
     # A list takes long to look at, and no memory that would have to be waited for.

@@ -358,34 +358,3 @@ async def test_normals_that_trimesh_would_compute_are_left_to_who_looks(tmp_path
     found = await one(tmp_path, "log_mesh", trimesh.creation.box())
     assert found.normals is None
     assert np.allclose(np.linalg.norm(found.canonical().normals, axis=1), 1)
-
-
-# -- a GPU -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.gpu
-async def test_tensors_of_a_gpu_come_back_bit_for_bit(tmp_path: Path) -> None:
-    """Of any dtype, strided, in a graph, in lists and as parameters."""
-    held = torch.from_numpy(random.random((9, 6)).astype(np.float32))
-    there = held.cuda().requires_grad_()
-
-    async def body(log: al.MultiLogger) -> None:
-        log.log_tensor("strided", there[:, ::2])
-        log.log_tensor("narrow", there.bfloat16())
-        log.log_images("images", [there, there.half()])
-        log.log_point_cloud("points", there[:, :3], colors=there[:, 3:])
-        log.log_histogram("numbers", there)
-        log.log_scalar("sum", there.sum())
-        log.log({"value": al.Image(there)})  # type: ignore[arg-type]
-        await log.write(0)
-
-    run = await recorded(tmp_path / "run", body, strict=True)
-    found = {event.key: event.value for event in run.events()}
-    assert same_array(found["strided"].data, np.ascontiguousarray(held[:, ::2].numpy()))
-    assert found["narrow"].dtype == "bfloat16"
-    assert same_array(found["narrow"].canonical(), held.bfloat16().float().numpy())
-    assert same_array(found["images"].data[1], held.half().numpy())
-    assert same_array(found["points"].colors, np.ascontiguousarray(held[:, 3:].numpy()))
-    assert found["numbers"].count == held.numel()
-    assert found["sum"] == there.sum().item()
-    assert same_array(found["value"].data, held.numpy())

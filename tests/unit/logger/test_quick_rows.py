@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -75,6 +76,35 @@ async def test_sets_of_keys_and_phases_that_take_turns_stay_on_the_quick_path(tm
             await write(log, shape, step)
     assert writer.asked < 10 * len(sets)
     check(al.read(tmp_path / "run"), written)
+
+
+async def test_rows_between_values_of_other_kinds_stay_on_the_quick_path(tmp_path: Path) -> None:
+    """Asked for with each value, and not again for the rows that follow it."""
+    log = al.MultiLogger(tmp_path / "run", recorder="thread")
+    writer = counted(log)
+    async with log:
+        for step in range(ROWS):
+            if step % 10 == 0:
+                log.log_tensor("weights", np.full(4, step))
+            await write(log, SETS[0], step)
+    assert writer.asked < ROWS // 10 + 20
+    run = al.read(tmp_path / "run")
+    check(run, [SETS[0]] * ROWS)
+    assert [event.value.data.tolist() for event in run.events(kind="tensor")] == [[step] * 4 for step in range(0, ROWS, 10)]
+
+
+async def test_a_row_never_lands_in_the_namespace_of_the_row_before_it(tmp_path: Path) -> None:
+    """Where a callable of the logger's own namespace is not due, the row before was of another namespace alone."""
+    async with al.MultiLogger(tmp_path / "run", recorder="thread", limit=al.RateLimit(3600.0)) as log:
+        for step in range(6):
+            log.log_scalar("lazy", lambda: 0.0)
+            log.log_scalar("loss", 1.0, namespace="there")
+            await log.write(step)
+            log.log_scalar("loss", 2.0)
+            await log.write(step)
+    run = al.read(tmp_path / "run")
+    assert run.series("loss", namespace="there").value.tolist() == [1.0] * 6
+    assert run.series("loss", namespace="").value.tolist() == [2.0] * 6
 
 
 async def test_sets_that_look_alike_are_never_taken_for_each_other(tmp_path: Path) -> None:

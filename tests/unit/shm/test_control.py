@@ -10,7 +10,7 @@ import pytest
 
 from asynclog.errors import DamagedFrame, NoRoom
 from asynclog.shm import control
-from asynclog.shm.control import HEADER_BYTES, ControlReader, ControlWriter
+from asynclog.shm.control import HEADER_BYTES, KEPT_BACK_BYTES, ControlReader, ControlWriter
 from asynclog.shm.slab import Role, SlabState
 
 SLAB = HEADER_BYTES + 128
@@ -235,3 +235,32 @@ def test_a_log_that_goes_on_in_memory_that_never_came_is_cut() -> None:
 def test_a_log_without_memory_is_not_cut() -> None:
     """Nothing was ever told of."""
     assert not ControlReader().cut()
+
+
+def test_what_was_reserved_can_be_appended_when_no_memory_is_left() -> None:
+    """And beside it what can't be refused, however full the system is by then."""
+    memory = Memory()
+    writer = ControlWriter(memory.new_slab)
+    writer.reserve(10 * 40)
+    memory.left = 0
+    records = [record(at) for at in range(10)] + [b"end" * 20] * (KEPT_BACK_BYTES // 100)
+    for one in records:
+        writer.append(one)
+    assert [found for _, found in memory.reader().read(writer.position)] == records
+
+
+def test_what_can_not_be_reserved_changes_nothing() -> None:
+    """Until there is memory again; what is there already suffices without more."""
+    memory = Memory(slabs=2)
+    writer = ControlWriter(memory.new_slab)
+    writer.reserve()
+    writer.reserve()
+    position = writer.position
+    with pytest.raises(NoRoom):
+        writer.reserve(1 << 20)
+    assert writer.position == position
+    assert len(memory.views) == 2
+    memory.left = 1
+    writer.reserve(1 << 20)
+    writer.append(b"x" * (1 << 20))
+    assert [found for _, found in memory.reader().read(writer.position)] == [b"x" * (1 << 20)]

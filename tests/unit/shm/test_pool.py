@@ -248,6 +248,20 @@ def test_a_pool_says_what_it_would_have_to_make(watched: Watched, nbytes: int, m
     assert len(watched.told) == count
 
 
+@pytest.mark.parametrize("nbytes", [100, MIB, MIB + 1, 5 * MIB])
+def test_only_memory_that_is_there_is_at_hand(watched: Watched, nbytes: int) -> None:
+    pool = watched.pool
+    assert pool.at_hand(nbytes) is None
+    assert not pool.ledger.slabs
+    pool.stock(Role.ARRAYS, pool.lacks(nbytes), threading.Lock())
+    count = len(watched.told)
+    ref = pool.at_hand(nbytes)
+    assert ref is not None
+    assert ref.nbytes == nbytes
+    assert pool.ledger.slabs[ref.slab].claims
+    assert len(watched.told) == count
+
+
 def test_an_arena_with_room_lacks_nothing(watched: Watched) -> None:
     pool = watched.pool
     pool.allocate(3 * MIB // 3)
@@ -281,3 +295,40 @@ def test_a_slab_that_cant_be_stocked_leaves_its_room() -> None:
     with pytest.raises(NoRoom):
         pool.stock(Role.ROWS, 2 * MIB, threading.Lock())
     assert pool.ledger.total_bytes == 0
+
+
+def test_when_the_system_has_no_more_free_slabs_go_back_to_it() -> None:
+    """Within the quota, but on a full tmpfs: what lies free in another size is all there is. Whoever tries again gets it."""
+    given = 0
+
+    def create(size: int) -> Mapping:
+        nonlocal given
+        if given + size > 8 * MIB:
+            raise NoRoom("the tmpfs is full")
+        given += size
+        return create_anonymous(size)
+
+    watched = Watched(32 * MIB, create)
+    for one in [watched.pool.slab(Role.ARRAYS, 2 * MIB) for _ in range(4)]:
+        watched.pool.ledger.unclaim(one.number)
+    with pytest.raises(NoRoom):
+        watched.pool.slab(Role.ARRAYS, 6 * MIB)
+    gone = [one for one in watched.told if one[0] == "gone"]
+    assert len(gone) == 3
+    given -= len(gone) * 2 * MIB
+    assert watched.pool.slab(Role.ARRAYS, 6 * MIB).size == 6 * MIB
+
+
+def test_memory_made_beside_the_lock_gives_way_likewise() -> None:
+    def create(size: int) -> Mapping:
+        if size > MIB:
+            raise NoRoom("the tmpfs is full")
+        return create_anonymous(size)
+
+    watched = Watched(32 * MIB, create)
+    small = watched.pool.slab(Role.ARRAYS, MIB)
+    watched.pool.ledger.unclaim(small.number)
+    with pytest.raises(NoRoom):
+        watched.pool.stock(Role.ARRAYS, 4 * MIB, threading.RLock())
+    assert watched.told[-1] == ("gone", small.number)
+    assert watched.pool.ledger.total_bytes == 0

@@ -1,0 +1,72 @@
+"""YAML files that inherit: ``base_config`` names a file, relative to its own, whose mapping is merged under it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from asynclog.errors import InvalidConfiguration
+
+BASE: Final = "base_config"
+_WAY: Final = "reading a YAML file needs the extra: pip install 'asynclog-stream[config]'"
+
+
+def load(path: "str | os.PathLike[str]") -> dict[str, Any]:
+    """The mapping of a YAML file, with those that it inherits from merged under it; ``base_config`` itself isn't in it.
+
+    Mappings merge key by key, at every depth; anything else replaces what stands under it. A relative path of a logger's .py
+    file is one beside the file that names it, and comes back absolute. Raises InvalidConfiguration for a file that is missing,
+    no YAML, no mapping, or its own ancestor; ImportError without PyYAML.
+    """
+    return _inherited(Path(path), ())
+
+
+def _inherited(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+    """below: the files that led here, the last one first."""
+    where = path.resolve()
+    if where in below:
+        chain = " → ".join(one.name for one in (*reversed(below), where))
+        raise InvalidConfiguration(f"{BASE}: {chain} inherits from itself")
+    own = _anchored(_parsed(path, below), where.parent)
+    base = own.pop(BASE, None)
+    if base is None:
+        return own
+    if not isinstance(base, str):
+        raise InvalidConfiguration(f"{path} {BASE}: expected the path of a YAML file, as a str, got {base!r}")
+    return merged(_inherited(where.parent / base, (where, *below)), own)
+
+
+def _parsed(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+    try:
+        import yaml
+    except ImportError as error:
+        raise ImportError(_WAY) from error
+    asked = f", which {below[0]} inherits from" if below else ""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidConfiguration(f"{path}{asked}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"{path}{asked} is no YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidConfiguration(f"{path}{asked}: expected a mapping, got {type(found).__name__}")
+    return found
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid over ``under``: mappings key by key, anything else in its place."""
+    whole = dict(under)
+    for key, value in over.items():
+        below = whole.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        whole[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return whole
+
+
+def _anchored(config: dict[str, Any], directory: Path) -> dict[str, Any]:
+    section = config.get("logging")
+    if not isinstance(section, dict) or not isinstance(section.get("logger_modules"), list):
+        return config
+    modules = section["logger_modules"]
+    found = [str(directory / one) if isinstance(one, str) and one.endswith(".py") else one for one in modules]
+    return {**config, "logging": {**section, "logger_modules": found}}

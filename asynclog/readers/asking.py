@@ -1,0 +1,49 @@
+"""What a live run says of itself: counters of its routes, who is attached, who holds how much of the shared memory."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+from asynclog.engine.door import knock
+from asynclog.link.pipe import Pipe
+from asynclog.readers.directory import streams
+
+_PATIENCE_S: Final = 2.0
+_LONGEST_ANSWER: Final = 16 << 20
+
+
+def live_reports(run: Path) -> dict[str, dict[str, Any]]:
+    """By writer, the report of whoever records its stream at this moment. Those that nobody records, or that don't answer
+    within two seconds, are left out."""
+    found = {}
+    for writer in sorted({one.writer for one in streams(run)}):
+        told = asyncio.run(_asked(run / "streams" / writer))
+        if told is not None:
+            found[writer] = told
+    return found
+
+
+async def _asked(stream: Path) -> dict[str, Any] | None:
+    sock = knock(stream)
+    if sock is None:
+        return None
+    answer: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
+
+    def settle(told: dict[str, Any] | None) -> None:
+        if not answer.done():
+            answer.set_result(told)
+
+    def hear(fields: list[Any], _: memoryview) -> None:
+        match fields:
+            case ["report", dict(told)]:
+                settle(told)
+
+    pipe = Pipe(sock, most_bytes=_LONGEST_ANSWER)
+    pipe.start(hear, lambda why: settle(None))
+    pipe.post(["hello", "report"])
+    try:
+        return await asyncio.wait_for(answer, _PATIENCE_S)
+    except TimeoutError:
+        return None
+    finally:
+        pipe.close()
