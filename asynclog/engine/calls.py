@@ -44,7 +44,6 @@ class Calls:
             if once:
                 return False
             if self.left:
-                self.stopped = True
                 return False
             verdict = self._retry.failed(failure)
             # Its traceback holds this frame, and so the batch: a cycle would keep shared memory until it is collected.

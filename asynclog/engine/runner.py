@@ -244,7 +244,7 @@ class SinkRunner:
             return
         # From here on without its batch, whose views would keep shared memory: a writer may be waiting for it.
         self._in_hand = None
-        if self._calls.stopped and not accepted:
+        if (self._calls.stopped or self._calls.left) and not accepted:
             # Not settled: in a journal it waits for a later sync; from memory it is dropped and counted by close().
             return
         self.progress.settle(delivery, accepted=accepted)
@@ -306,7 +306,8 @@ class SinkRunner:
         self._tell("its event loop has ended; it goes on in the next one that uses the logger", False)
 
     def _finish(self) -> None:
-        if not self._calls.stopped:
+        if not self._calls.stopped and not self._calls.left:
+            # One that was left before it was done is told of as unfinished.
             self.progress.disown()
             self._phase = "ended"
         self.ended.set()
