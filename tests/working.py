@@ -80,6 +80,14 @@ class Waiter(Worked):
         await super().aclose()
 
 
+class Slow(Worked):
+    """Takes its time with each batch, so that it is nearly always being called."""
+
+    async def write(self, batch: Batch, /) -> None:
+        await asyncio.sleep(0.2)
+        await super().write(batch)
+
+
 class Summer(Worked):
     """Notes of each tensor its step and whether it is what was logged."""
 

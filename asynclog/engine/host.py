@@ -21,6 +21,7 @@ from asynclog.shm.slab import Ref
 from asynclog.sink import RunInfo, Sink
 from asynclog.wire.parcel import Unpacking
 
+_MOST_BYTES: Final = 1 << 30
 _MOST_RAW: Final = 1 << 40
 _LONGEST_TEXT: Final = 64 << 10
 _MOST_UNSENT: Final = 1000
@@ -37,7 +38,7 @@ class Host:
         on_end: Callable[[], None] = lambda: None,
         hello: list[Any] | None = None,
     ) -> None:
-        self._pipe = Pipe(sock, most_raw=_MOST_RAW, descriptors=True)
+        self._pipe = Pipe(sock, most_bytes=_MOST_BYTES, most_raw=_MOST_RAW, descriptors=True)
         self._make, self._on_end, self._hello = make, on_end, hello
         self._sink: Sink | None = None
         self._calls: deque[tuple[int, str, Any, memoryview] | None] = deque()

@@ -100,6 +100,9 @@ class EngineLoop:
         engine.turn()
         self._shut_door()
         self._on_closed()
+        # Both are readable for ever once the writer is gone.
+        for ended in [key.fileobj for key in self._selector.get_map().values() if key.data in ("death", "channel")]:
+            self._selector.unregister(ended)
         began = time.monotonic()
         waiting = list(engine.runners)
         while waiting:

@@ -5,10 +5,12 @@ be killed at any moment. What it had not accepted is handed to its successor.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, Literal
 
+from asynclog.engine.hands import PATIENCE_S
 from asynclog.engine.host import told
 from asynclog.engine.served import ProcessGone, Served
 from asynclog.engine.workers import Worker, Workers
@@ -42,10 +44,11 @@ class RemoteSink:
     async def write(self, batch: AnyBatch, /) -> None:
         assert isinstance(batch, Batch)
         served = await self._up()
-        try:
-            await served.write(batch)
-        except ProcessGone as error:
-            raise await self._why_gone() from error
+        async with self._inside():
+            try:
+                await served.write(batch)
+            except ProcessGone as error:
+                raise await self._why_gone() from error
         if self._run is not None and not self._run.resumed:
             # A successor goes on with what this one has begun.
             self._run = replace(self._run, resumed=True)
@@ -66,35 +69,50 @@ class RemoteSink:
         tries = 0
         while self._run is not None and self._worker.starts:
             served = await self._up()
-            try:
-                await served.call(what)
-            except ProcessGone as error:
-                tries += 1
-                why = await self._why_gone()
-                if tries == _TRIES:
-                    raise why from error
-            else:
-                return
+            async with self._inside():
+                try:
+                    await served.call(what)
+                except ProcessGone as error:
+                    tries += 1
+                    why = await self._why_gone()
+                    if tries == _TRIES:
+                        raise why from error
+                else:
+                    return
 
     async def _up(self) -> Served:
         if self._served is None or self._served.gone:
             self._hang_up()
-            sock = await asyncio.to_thread(self._workers.seat, self._worker, self._route)
-            self._pid = self._worker.pid
+            sock, self._pid = await asyncio.to_thread(self._workers.seat, self._worker, self._route)
             self._served = Served(sock, self._lending, self._on_said)
         served = self._served
         if not self._opened:
             assert self._run is not None
-            try:
-                await served.call("open", told(self._run))
-            except ProcessGone as error:
-                raise await self._why_gone() from error
+            async with self._inside():
+                try:
+                    await served.call("open", told(self._run))
+                except ProcessGone as error:
+                    raise await self._why_gone() from error
             self._opened = True
         return served
 
+    @asynccontextmanager
+    async def _inside(self) -> AsyncIterator[None]:
+        """The sink is being called: should its process crash, it is asked which sinks were. Of a process that several sinks
+        share it may be that one is called at a time, but none waits for ever for a neighbour that hangs."""
+        worker = self._worker
+        mine = worker.taking_turns and await asyncio.to_thread(worker.turn.acquire, timeout=PATIENCE_S)
+        worker.inside.add(self._route)
+        try:
+            yield
+        finally:
+            worker.inside.discard(self._route)
+            if mine:
+                worker.turn.release()
+
     async def _why_gone(self) -> Exception:
         self._hang_up()
-        return await asyncio.to_thread(self._workers.gone, self._worker, self._pid)
+        return await asyncio.to_thread(self._workers.gone, self._worker, self._route, self._pid)
 
     def _hang_up(self) -> None:
         self._opened = False

@@ -48,6 +48,7 @@ class Served:
         self._ticket = 0
         self._answer: asyncio.Future[Any] | None = None
         self._raw: list[memoryview] = []
+        self._placed: list[tuple[int, int]] = []
         self._raw_bytes = 0
         self.hello: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         """What a process that attached itself wants: the first that it says."""
@@ -79,7 +80,17 @@ class Served:
         if self.gone:
             # Before anything is lent that nobody would give back.
             raise ProcessGone(self._pipe.ended or "the process is gone")
-        await self.call("write", self._packing.pack(batch, self._place))
+        try:
+            content = self._packing.pack(batch, self._place)
+        except BaseException:
+            # No descriptor is left, say: what it never heard of it will never give back.
+            for slab, generation in self._placed:
+                self.lending.release(slab, generation, 1)
+            self._raw, self._raw_bytes = [], 0
+            raise
+        finally:
+            self._placed.clear()
+        await self.call("write", content)
 
     async def tell(self, fields: list[Any]) -> None:
         """Say something that is not answered."""
@@ -104,6 +115,7 @@ class Served:
             if self.lending.fits(ref.slab, ref.generation, lease.mapping.size):
                 self._pass_on(ref.slab, lease.mapping)
                 self.lending.lend(ref.slab, ref.generation, lease.mapping.size, payload)
+                self._placed.append((ref.slab, ref.generation))
                 return [*ref]
         at = self._raw_bytes
         self._raw.append(payload.cast("B"))

@@ -101,8 +101,9 @@ class Route:
         self._worker = worker
         self.kinds = _checked_set("kinds", kinds, EVERY_KIND)
         self.phases = _checked_set("phases", phases, PHASES)
-        levels = _checked_set("level", level, LEVELS)
-        self.level = None if levels is None else next(iter(levels))
+        if level is not None and level not in LEVELS:
+            raise InvalidConfiguration(f"Route level: expected one of {', '.join(LEVELS)}, got {level!r}")
+        self.level = level
         self.namespaces = _checked_namespaces(namespaces)
         self.ephemeral = bool(getattr(sink, "ephemeral", False))
 

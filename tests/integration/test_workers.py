@@ -19,7 +19,7 @@ from tests.integration import scripts
 from tests.misbehaving import Ender, Quitter, Raiser, Sleeper
 from tests.unit.logger.recording import adds_up
 from tests.unready import Unready
-from tests.working import Summer, Talker, Waiter, Worked
+from tests.working import Slow, Summer, Talker, Waiter, Worked
 
 DEADLINE_S = 25.0
 
@@ -204,6 +204,23 @@ async def test_routes_of_one_worker_do_not_wait_for_each_other(tmp_path: Path) -
     await log.aclose(deadline=10)
     assert lines(target)[-1] == "aclose"
     assert exited(pids(target)[0], 5)
+
+
+async def test_a_crash_is_held_against_the_sink_that_crashed_alone(tmp_path: Path) -> None:
+    """A neighbour in the same process that was being called, too, gets its batch again, as often as it takes."""
+    target = tmp_path / "noted"
+    sinks = [
+        al.Route(Ender("exits"), name="ender", place="process", worker="shared"),
+        al.Route(Slow(target), name="slow", worker="shared"),
+    ]
+    log = al.MultiLogger(tmp_path / "run", sinks=sinks)
+    await write(log, 0, 1)
+    await until(lambda: routes(log).get("ender", {}).get("rejected") == 1)
+    await until(lambda: routes(log).get("slow", {}).get("delivered") == 1)
+    await log.aclose(deadline=DEADLINE_S)
+    assert steps(target) == [0]
+    assert routes(log)["slow"]["rejected"] == 0
+    assert "exit status 3" in routes(log)["ender"]["error"]
 
 
 async def test_a_worker_that_is_stopped_stops_nobody(tmp_path: Path) -> None:

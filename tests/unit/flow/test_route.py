@@ -49,7 +49,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"deadline": -1}, "deadline: expected seconds"),
     ({"kinds": {"hologram"}}, "kinds: expected some of scalar, image.*got hologram"),
     ({"phases": ["training"]}, "phases: expected some of train, valid, test, got training"),
-    ({"level": "step"}, "level: expected some of fit, epoch, batch"),
+    ({"level": "step"}, "level: expected one of fit, epoch, batch"),
 ]
 
 
