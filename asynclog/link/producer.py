@@ -241,6 +241,8 @@ class Producer:
         link.channel.close()
         link.channel = None
         link.deaths += not link.finished
+        if not link.finished:
+            self.pool.ledger.retire(link.number)
         # Unacknowledged pieces must not be reused before a successor is told of them: they stay claimed by the writer.
         waiting = [slab for position, slab in self._unacked if position > link.acked]
         for slab in waiting:
@@ -250,6 +252,7 @@ class Producer:
         for slab in waiting:
             self.pool.ledger.announce(slab, [link.number])
             self.pool.ledger.unclaim(slab)
+        self.pool.sweep()
         self._on_room()
 
     def drop(self, link: Link) -> None:
@@ -293,6 +296,7 @@ class Producer:
                 if not link.deaths:
                     _log.exception("%s", link)
         if freed:
+            self.pool.sweep()
             self._on_room()
 
     def _trim(self) -> None:

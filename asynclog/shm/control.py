@@ -47,7 +47,7 @@ class ControlWriter:
         them. Raises NoRoom, having changed nothing."""
         wanted = nbytes + KEPT_BACK_BYTES
         left = self._start + self._capacity - self.position
-        if left + sum(len(view) - HEADER_BYTES for _, view in self._spares) < wanted:
+        if left < wanted and left + sum(len(view) - HEADER_BYTES for _, view in self._spares) < wanted:
             self._spares.append(self._new_slab(HEADER_BYTES + wanted))
 
     def append(self, record: bytes) -> int:

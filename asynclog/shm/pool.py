@@ -67,7 +67,7 @@ class Pool:
     def _fitting(self, role: Role, size: int) -> list[SlabState]:
         """Free slabs that will do. Whether one is free takes longest to tell, so it is asked last."""
         slabs = self.ledger.slabs.values()
-        return [one for one in slabs if one.role is role and size <= one.size <= 2 * size and one.free]
+        return [one for one in slabs if one.role is role and size <= one.size <= 2 * size and not one.retired and one.free]
 
     def row_slab(self, nbytes: int) -> SlabState:
         return self.slab(Role.ROWS, max(self.row_slab_bytes, size_class(nbytes)))
@@ -189,6 +189,11 @@ class Pool:
             given += state.size
             self._drop(state.number)
         self.refusals += 1
+
+    def sweep(self) -> None:
+        """Give up retired slabs that came free. Whoever has one mapped keeps its memory, as it is, for as long."""
+        for state in self.ledger.spent():
+            self._drop(state.number)
 
     def _drop(self, number: int) -> None:
         self.ledger.remove(number)

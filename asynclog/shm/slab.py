@@ -53,6 +53,8 @@ class SlabState:
     claims: int = 0
     used: int = 0
     announced: Counter[int] = field(default_factory=Counter)
+    retired: bool = False
+    """Somebody who can't be asked may go on looking into it: once it is free it is given up, never written again."""
 
     @property
     def free(self) -> bool:
@@ -78,6 +80,7 @@ class Ledger:
         self.total_bytes = 0
         self.high_water_bytes = 0
         self._consumers: set[int] = set()
+        self._retired: set[int] = set()
         self._next = 1
 
     def announced_bytes(self) -> int:
@@ -102,6 +105,7 @@ class Ledger:
         if not state.free:
             raise StaleLease(f"{state} is not free")
         del self.slabs[number]
+        self._retired.discard(number)
         self.total_bytes -= state.size
 
     def reuse(self, number: int) -> SlabState:
@@ -142,6 +146,17 @@ class Ledger:
 
     def attach(self, consumer: int) -> None:
         self._consumers.add(consumer)
+
+    def retire(self, consumer: int) -> None:
+        """Retire the arrays that a consumer holds: it died, and whoever it lent them to may live on, and look into them."""
+        for state in self.slabs.values():
+            if state.role is Role.ARRAYS and state.announced[consumer]:
+                state.retired = True
+                self._retired.add(state.number)
+
+    def spent(self) -> list[SlabState]:
+        """Retired slabs that nobody holds any more."""
+        return [one for one in map(self.slabs.__getitem__, self._retired) if one.free]
 
     def detach(self, consumer: int) -> list[int]:
         """The consumer is gone; returns the slabs that are free now."""

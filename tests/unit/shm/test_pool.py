@@ -332,3 +332,21 @@ def test_memory_made_beside_the_lock_gives_way_likewise() -> None:
         watched.pool.stock(Role.ARRAYS, 4 * MIB, threading.RLock())
     assert watched.told[-1] == ("gone", small.number)
     assert watched.pool.ledger.total_bytes == 0
+
+
+def test_what_a_dead_consumer_held_is_never_written_again(watched: Watched) -> None:
+    """Those it lent it to may still look into it: once nobody else holds it, its memory is given up."""
+    pool = watched.pool
+    pool.ledger.attach(1)
+    held, idle = (pool.slab(Role.ARRAYS, 2 * MIB) for _ in range(2))
+    pool.ledger.announce(held.number)
+    pool.ledger.unclaim(idle.number)
+    pool.ledger.retire(1)
+    pool.ledger.detach(1)
+    pool.sweep()
+    assert watched.told[-1][0] == "new", "the writer's own claim is still there"
+    pool.ledger.unclaim(held.number)
+    assert pool.slab(Role.ARRAYS, 2 * MIB).number == idle.number
+    assert pool.slab(Role.ARRAYS, 2 * MIB).number not in (held.number, idle.number)
+    pool.sweep()
+    assert watched.told[-1] == ("gone", held.number)
