@@ -1,6 +1,7 @@
 """What a live run says of itself: counters of its routes, who is attached, who holds how much of the shared memory."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,16 +18,14 @@ def live_reports(run: Path) -> dict[str, dict[str, Any]]:
     within two seconds, are left out."""
     found = {}
     for writer in sorted({one.writer for one in streams(run)}):
-        told = asyncio.run(_asked(run / "streams" / writer))
+        sock = knock(run / "streams" / writer)
+        told = None if sock is None else asyncio.run(_asked(sock))
         if told is not None:
             found[writer] = told
     return found
 
 
-async def _asked(stream: Path) -> dict[str, Any] | None:
-    sock = knock(stream)
-    if sock is None:
-        return None
+async def _asked(sock: socket.socket) -> dict[str, Any] | None:
     answer: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
 
     def settle(told: dict[str, Any] | None) -> None:

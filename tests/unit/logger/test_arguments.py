@@ -105,7 +105,7 @@ ROUTES: list[tuple[dict[str, Any], str]] = [
     ({"kinds": 5}, "Route kinds: expected some of scalar, .* got 5"),
     ({"kinds": [["scalar"]]}, r"Route kinds: expected some of scalar, .* got \['scalar'\]"),
     ({"phases": {"training"}}, "Route phases: expected some of train, valid, test, got training"),
-    ({"level": 5}, "Route level: expected some of fit, epoch, batch, got 5"),
+    ({"level": 5}, "Route level: expected one of fit, epoch, batch, got 5"),
     ({"namespaces": 5}, "Route namespaces: expected namespaces, each a str, got 5"),
     ({"namespaces": ["a", 5]}, r"Route namespaces: expected namespaces, each a str, got \['a', 5\]"),
 ]

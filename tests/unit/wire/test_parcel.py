@@ -78,8 +78,11 @@ def same_value(one: Any, other: Any) -> bool:
 
 def assert_same_event(one: Event, other: Event) -> None:
     assert same_value(one.value, other.value), (one, other)
-    assert one._replace(value=None, elapsed_s=None) == other._replace(value=None, elapsed_s=None)
+    # NaN, which a row's axis may hold, equals nothing.
+    assert one._replace(value=None, elapsed_s=None, axes={}) == other._replace(value=None, elapsed_s=None, axes={})
     assert same_value(one.elapsed_s, other.elapsed_s)
+    assert one.axes.keys() == other.axes.keys()
+    assert all(same_value(value, other.axes[name]) for name, value in one.axes.items())
 
 
 def assert_same(arrived: Batch, batch: Batch) -> None:
