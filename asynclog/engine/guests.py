@@ -34,6 +34,10 @@ PATIENCE_S: Final = 5.0
 """At the end: what a guest hasn't taken by then it reads in the journal."""
 
 
+class _AnotherLife(Exception):
+    """It wants to go on in an epoch that is over: the rest of that lies in the journal."""
+
+
 class GuestSink:
     """What stands for an attached process. leave(): nothing is to be tried again."""
 
@@ -74,13 +78,14 @@ class Guests:
         self._served: dict[SinkRunner, Served] = {}
         self._lock = threading.Lock()
         self._number = 0
-        self._threads = 0
+        self._threads = self._busy = 0
 
     def welcome(self, sock: socket.socket, pid: int) -> None:
         """Serve somebody from a thread, once it has said what it wants."""
         with self._lock:
             full = self._threads >= MOST_GUESTS
             self._threads += 1
+            self._busy += 1
         threading.Thread(target=self._attend, args=(sock, pid, full), name=f"asynclog-guest-{pid}", daemon=True).start()
 
     def notify(self) -> None:
@@ -106,7 +111,7 @@ class Guests:
 
     def left(self) -> bool:
         """Whether some are still being served."""
-        return self._threads > 0
+        return self._busy > 0
 
     def close(self) -> None:
         """Let go of them."""
@@ -115,13 +120,26 @@ class Guests:
 
     def _attend(self, sock: socket.socket, pid: int, full: bool) -> None:
         try:
-            asyncio.run(self._serve(sock, pid, full))
+            asyncio.run(self._attend_to(sock, pid, full))
         finally:
             with self._lock:
                 self._threads -= 1
 
-    async def _serve(self, sock: socket.socket, pid: int, full: bool) -> None:
+    async def _attend_to(self, sock: socket.socket, pid: int, full: bool) -> None:
         served = Served(sock, Lending(self._engine.settings.lent_bytes, self._engine.allowance))
+        try:
+            try:
+                await self._serve(served, pid, full)
+            finally:
+                with self._lock:
+                    self._busy -= 1
+            if served.leaving:
+                # What it has taken it may go on to look at.
+                await served.over
+        finally:
+            served.close()
+
+    async def _serve(self, served: Served, pid: int, full: bool) -> None:
         runner = None
         try:
             what, *wishes = await asyncio.wait_for(served.hello, _HELLO_S)
@@ -135,12 +153,13 @@ class Guests:
             # If its recorder dies before anything came, it goes on from there.
             await served.tell(["begins", self._engine.settings.run.epoch, runner.feed.seq])
             await runner.serve_here()
+        except _AnotherLife:
+            await served.tell(["over"])
         except (ProcessGone, TimeoutError, InvalidConfiguration, TypeError, ValueError) as error:
             await served.tell(["refused", str(error)])
         finally:
             if runner is not None:
                 self._forget(runner)
-            served.close()
 
     def _runner(self, served: Served, pid: int, start: str, epoch: int, seq: int, filters: dict[str, Any]) -> SinkRunner:
         """start: "beginning" (of the epoch), "now", or "behind" the record (epoch, seq). Raises what a wrong wish raises."""
@@ -156,7 +175,9 @@ class Guests:
         route.ephemeral = True
         run = settings.run
         cursor = Cursor(run.epoch)
-        if start == "behind" and int(epoch) == run.epoch:
+        if start == "behind" and int(epoch) != run.epoch:
+            raise _AnotherLife
+        if start == "behind":
             cursor = Cursor(run.epoch, int(seq), int(seq) + 1)
         elif start == "now":
             seq = engine.put_seq

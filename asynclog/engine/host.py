@@ -46,10 +46,15 @@ class Host:
         self._slabs: dict[int, Mapping] = {}
         self._unpacking = Unpacking()
         self._returned: deque[Ref] = deque()
+        self._held = 0
+        """Leases whose pieces were not told to be given back."""
+        self._leaving = False
         self._telling = False
         self._unsaid = 0
         self.refused: str | None = None
         """Why the other end would not serve."""
+        self.over = False
+        """Whether what is wanted is over, and lies in the journal."""
         self.begins: tuple[int, int] | None = None
         """(epoch, seq) of the record behind which it begins to serve, of one that attaches itself."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -109,9 +114,15 @@ class Host:
         return []
 
     def leave(self) -> None:
-        """Hear and say nothing more, once what is being done is done."""
-        self._pipe.close()
+        """Take no more calls. The connection stays for as long as arrays look into what was lent over it."""
+        self._leaving = True
+        self._pipe.post(["leaving"])
+        self._close_if_left()
         self._add(None)
+
+    def _close_if_left(self) -> None:
+        if self._leaving and not self._held:
+            self._pipe.close()
 
     # -- memory -----------------------------------------------------------------------------------------------------
 
@@ -124,6 +135,7 @@ class Host:
             mapping = self._slabs[ref.slab]
             if ref.offset < 0 or ref.nbytes < 0 or ref.offset + ref.nbytes > mapping.size:
                 raise DamagedFrame(f"{ref} lies outside of its slab of {mapping.size} bytes")
+            self._held += 1
             return memoryview(Lease(mapping, ref, self._give_back).array())  # type: ignore[arg-type]
 
         return look
@@ -141,8 +153,10 @@ class Host:
         while self._returned:
             ref = self._returned.popleft()
             pieces[ref.slab, ref.generation] += 1
+            self._held -= 1
         if pieces:
             self._pipe.post(["release", [[slab, generation, count] for (slab, generation), count in pieces.items()]])
+        self._close_if_left()
 
     # -- what is heard and said -------------------------------------------------------------------------------------
 
@@ -156,6 +170,8 @@ class Host:
                 self._slabs[number] = mapping
             case ["gone", number]:
                 self._slabs.pop(number, None)
+            case ["over"]:
+                self.over = True
             case ["refused", str(why)]:
                 self.refused = why
             case ["begins", int(epoch), int(seq)]:

@@ -33,6 +33,7 @@ class JournalFeed:
         self._frames: list[Frame] = []
         self._following: Chunk | None = None
         self._begin_epoch(self._cursor.epoch)
+        self._over = False
         self.damaged = 0
         self.intake = Counters()
         self.events = self._cursor.events if self._cursor.epoch == own_epoch else 0
@@ -85,6 +86,10 @@ class JournalFeed:
                 chunk, self._following = self._following or self._tail.next(), None
                 if chunk is None:
                     break
+                if chunk.epoch > self._own_epoch:
+                    # The writer's next life is another stream: whoever serves that one delivers it.
+                    self._over = True
+                    break
                 if chunk.epoch != self._epoch:
                     if gathered.offered or self._waiting_since >= 0:
                         # The old epoch is settled before the new one begins.
@@ -106,12 +111,8 @@ class JournalFeed:
     @property
     def _ended(self) -> bool:
         footer = self._decoder.footer
-        return (
-            self._epoch >= self._own_epoch
-            and not self._frames
-            and footer is not None
-            and footer.meta.get("status", "open") != "open"
-        )
+        complete = footer is not None and footer.meta.get("status", "open") != "open"
+        return self._epoch >= self._own_epoch and not self._frames and (complete or self._over)
 
     def _take(self, frame: Frame, gathered: Gathering) -> None:
         try:

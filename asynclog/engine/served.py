@@ -52,6 +52,10 @@ class Served:
         self._raw_bytes = 0
         self.hello: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         """What a process that attached itself wants: the first that it says."""
+        self.leaving = False
+        """Whether it takes no more, and only keeps what it was lent."""
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the connection has ended."""
         self._pipe.start(self._hear, self._ended)
         self._look_again()
 
@@ -63,7 +67,7 @@ class Served:
         """Have it do something, and wait for its answer. Raises what it raised, as far as that matters to whoever retries, with
         its traceback as the cause; ProcessGone."""
         raw, self._raw, self._raw_bytes = self._raw, [], 0
-        if self.gone:
+        if self.gone or self.leaving:
             raise ProcessGone(self._pipe.ended or "the process is gone")
         self._ticket += 1
         self._answer = asyncio.get_running_loop().create_future()
@@ -77,7 +81,7 @@ class Served:
 
     async def write(self, batch: Batch) -> None:
         """Hand it a batch; returns when it has accepted it. Raises as ``call``."""
-        if self.gone:
+        if self.gone or self.leaving:
             # Before anything is lent that nobody would give back.
             raise ProcessGone(self._pipe.ended or "the process is gone")
         try:
@@ -144,6 +148,9 @@ class Served:
                 self._release(pieces)
             case ["said", int(level), str(name), str(text)]:
                 self._on_said(level, name, text)
+            case ["leaving"]:
+                self.leaving = True
+                self._fail_waiting("it left")
             case ["hello", *wishes] if not self.hello.done():
                 self.hello.set_result(wishes)
             case _:
@@ -174,9 +181,14 @@ class Served:
 
     def _ended(self, why: str) -> None:
         self.lending.clear()
+        self._fail_waiting(why or "the process is gone")
+        if not self.over.done():
+            self.over.set_result(None)
+
+    def _fail_waiting(self, why: str) -> None:
         for waiting in (self._answer, self.hello):
             if waiting is not None and not waiting.done():
-                waiting.set_exception(ProcessGone(why or "the process is gone"))
+                waiting.set_exception(ProcessGone(why))
                 # Nobody may be waiting for it any more.
                 waiting.exception()
 

@@ -163,7 +163,7 @@ class Attached:
                 self._place = self._place or host.begins
                 if host.refused is not None:
                     raise RunNotLive(f"{self._path} can't be attached to: {host.refused}")
-                sock = await self._successor(stream)
+                sock = None if host.over else await self._successor(stream)
             if self._hand.run is None:
                 await self._hand.open(_as_left(stream))
             await self._read_rest(stream)
@@ -192,9 +192,6 @@ class Attached:
                     break
                 await asyncio.sleep(_LOOK_S)
                 continue
-            if delivery.epoch != epoch:
-                # The next life of the writer is another stream.
-                break
             if delivery.batch is not None:
                 await self._hand.write(delivery.batch)
             feed.commit(delivery)
@@ -244,6 +241,8 @@ class _Hand:
     def leave(self) -> None:
         self.left = True
         self._taken.set()
+        while not self._given.empty():
+            self._given.get_nowait()
 
     def end_here(self) -> None:
         self._up.set()

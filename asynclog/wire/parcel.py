@@ -22,6 +22,7 @@ from asynclog.wire.stream import MALFORMED, record_of
 
 INLINE_BYTES: Final = 8 << 10
 _MOST_EVENTS: Final = 1 << 40
+_WHOLE: Final = frozenset({int})
 Place = Callable[[memoryview], Any]
 Look = Callable[[Any], memoryview]
 
@@ -112,6 +113,8 @@ def _within(number: Any, end: int) -> int:
 
 def _frame(packed: Any, look: Look) -> Frame:
     kind, seq, time, schema, count, flags, meta, raw_length, payload = packed
+    if not _WHOLE.issuperset(map(type, (kind, seq, time, schema, count, flags, raw_length))) or type(meta) is not bytes:
+        raise DamagedFrame(f"not a frame: {packed[:8]!r}")
     return Frame(
         kind,
         seq=seq,

@@ -58,7 +58,7 @@ async def log(tmp_path: Path) -> AsyncIterator[al.MultiLogger]:
 
 
 def attached(log: al.MultiLogger) -> list[dict[str, Any]]:
-    return log.statistics()["recorder"].get("attached", [])  # type: ignore[no-any-return]
+    return log.statistics()["attached"]  # type: ignore[no-any-return]
 
 
 GUEST = """
@@ -310,6 +310,63 @@ asyncio.run(main())
         assert await all_of(live) == list(range(50))
         assert live.status == "killed"
     await asyncio.to_thread(process.communicate)
+
+
+async def test_the_next_life_of_the_writer_is_another_attachment_s(tmp_path: Path) -> None:
+    """Its recorder is there while the old one still sees to the end of the first."""
+    path = tmp_path / "run"
+    first = scripts.start(
+        """
+async def main():
+    log = al.MultiLogger(path)
+    for step in range(50):
+        log.log_scalar("x", float(step))
+        await log.write(step)
+    print("written", flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+""",
+        path,
+    )
+    assert first.stdout is not None
+    assert (await asyncio.to_thread(first.stdout.readline)).strip() == "written"
+    async with al.attach(path) as live:
+        batch = await anext(live)
+        steps = [event.step for event in batch]
+        first.kill()
+        await asyncio.to_thread(first.communicate)
+        async with al.MultiLogger(path) as second:
+            await write(second, 1_000, 1_010)
+            await second.flush(deadline=DEADLINE_S)
+            steps += await all_of(live)
+    assert steps == list(range(50))
+    assert live.status == "killed"
+
+
+async def test_arrays_stay_when_one_has_left(tmp_path: Path) -> None:
+    """For as long as somebody looks at them, and not a moment longer."""
+    async with al.MultiLogger(tmp_path / "run", slabs=128 * MIB) as log:
+        await write(log, 0, 5)
+        async with al.attach(tmp_path / "run", kinds={"tensor"}) as live:
+            await until(lambda: [one["live"] for one in attached(log)] == [True])
+            log.log_tensor("kept", np.full(2 * MIB, 77, np.uint8))
+            await log.write(5)
+            async with asyncio.timeout(DEADLINE_S):
+                kept = [event.value.data async for event in first_of(live)]
+        for step in range(6, 26):
+            log.log_tensor("later", np.full(2 * MIB, step, np.uint8))
+            await log.write(step)
+        await log.flush(deadline=DEADLINE_S)
+        assert bool((kept[0] == 77).all())
+        assert log.statistics()["slabs"]["held_bytes"].get("recorder")
+        kept.clear()
+        await until(lambda: not log.statistics()["slabs"]["held_bytes"].get("recorder"))
+
+
+async def first_of(live: Any) -> AsyncIterator[Any]:
+    batch = await anext(live)
+    for event in batch:
+        yield event
 
 
 async def test_only_the_owner_may_come_in(log: al.MultiLogger, tmp_path: Path) -> None:
