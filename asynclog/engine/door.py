@@ -15,6 +15,7 @@ from typing import Final
 DOOR: Final = "attach.sock"
 _CREDENTIALS: Final = struct.Struct("3i")
 _WAITING: Final = 16
+_KNOCK_TIMEVAL: Final = struct.pack("@ll", 2, 0)
 
 
 class Door:
@@ -66,6 +67,8 @@ class Door:
 def knock(stream: Path) -> "socket.socket | None":
     """A connection to whoever records the stream; None if nobody does."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Too many may be waiting before a door that nobody answers. (A socket that doesn't block would not wait at all.)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _KNOCK_TIMEVAL)
     try:
         with _Reachable(stream) as path:
             sock.connect(path)

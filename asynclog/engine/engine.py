@@ -26,11 +26,14 @@ from asynclog.errors import DamagedFrame
 from asynclog.link import announcement as told
 from asynclog.link.consumer import Consumer
 from asynclog.link.messages import Flush, Hold, Message, Pressure, Said, Skipped, Stock, Trouble, Unflush
+from asynclog.shm.lending import Allowance
 from asynclog.wire.frame import Frame
 
 TURN_BYTES: Final = 8 << 20
 _STALL_RETRY_S: Final = 0.2
 _PRESSURE_SHARE: Final = 0.25
+_LENT_SHARES: Final = 3
+"""So many times what one process may keep, an eighth of all, all of them may: the largest array, of half, finds room."""
 FLUSH_PATIENCE_S: Final = 3600.0
 
 
@@ -64,6 +67,7 @@ class Engine:
         for record in settings.definitions:
             self._define(told.unpack(record))
         self.workers = Workers()
+        self.allowance = Allowance(_LENT_SHARES * settings.lent_bytes)
         around = Surroundings(
             settings,
             self._trouble,
@@ -73,6 +77,7 @@ class Engine:
             self._said,
             self._right_of_way,
             self.workers,
+            self.allowance,
         )
         self.runners = [engine_runner(route, around) for route in settings.routes]
         self._offering.serve(self.runners)

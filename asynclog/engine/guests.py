@@ -113,11 +113,6 @@ class Guests:
         """Whether some are still being served."""
         return self._busy > 0
 
-    def forget(self) -> None:
-        """In a forked child: they are the parent's."""
-        for one in self._served.values():
-            one.forget()
-
     def close(self) -> None:
         """Let go of them."""
         for one in self.runners:
@@ -131,7 +126,7 @@ class Guests:
                 self._threads -= 1
 
     async def _attend_to(self, sock: socket.socket, pid: int, full: bool) -> None:
-        served = Served(sock, Lending(self._engine.settings.lent_bytes))
+        served = Served(sock, Lending(self._engine.settings.lent_bytes, self._engine.allowance))
         try:
             try:
                 await self._serve(served, pid, full)
@@ -187,7 +182,8 @@ class Guests:
         elif start == "now":
             seq = engine.put_seq
             cursor = Cursor(run.epoch, seq, seq + 1)
-        feed = LiveFeed(route, self._stream, run.writer, run.epoch, cursor, bit=None, limit=settings.lent_bytes)
+        limit, together = settings.lent_bytes, engine.allowance
+        feed = LiveFeed(route, self._stream, run.writer, run.epoch, cursor, bit=None, limit=limit, together=together)
         if cursor.seq >= 0:
             feed.begin_at(segment_of(self._stream, run.epoch, cursor.seq), cursor.seq)
         runner = SinkRunner(

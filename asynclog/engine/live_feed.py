@@ -22,6 +22,7 @@ from asynclog.engine.journal_feed import JournalFeed
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
 from asynclog.shm.lease import lease_of
+from asynclog.shm.lending import Allowance
 from asynclog.wire.stream import Record
 
 _MOST_RECORDS: Final = 4096
@@ -39,7 +40,7 @@ class Offer(NamedTuple):
 
 class LiveFeed(JournalFeed):
     """bit: of the route in due masks, None for one that the stream doesn't know. limit: bytes that may wait in memory, of slabs
-    those that their pieces keep."""
+    those that their pieces keep. together: what a batch in hand may keep, with all others and with what was lent."""
 
     def __init__(
         self,
@@ -51,9 +52,11 @@ class LiveFeed(JournalFeed):
         *,
         bit: int | None,
         limit: int,
+        together: Allowance | None = None,
     ) -> None:
         super().__init__(route, stream, writer, own_epoch, cursor)
-        self._bit, self._limit = bit, limit
+        self._bit, self._limit, self._together = bit, limit, together or Allowance()
+        self._taken: list[tuple[int, int, int]] = []
         self._lock = threading.Lock()
         self._queue: deque[Offer] = deque()
         self._pieces: Counter[tuple[int, int]] = Counter()
@@ -120,6 +123,7 @@ class LiveFeed(JournalFeed):
         return self._listening
 
     def next(self) -> Delivery | None:
+        self._give_back()
         gathered = Gathering()
         while not gathered.offered and (offers := self._continuing()):
             for offer in offers:
@@ -153,6 +157,10 @@ class LiveFeed(JournalFeed):
                 seq = offer.record.frame.seq
                 if seq > reached and offer.after > reached:
                     break
+                if not self._may_hold(offer.record):
+                    # It would wait in memory for whoever keeps the rest.
+                    self._fall_behind()
+                    break
                 self._queue.popleft()
                 self._queued_bytes -= self._kept(offer.record, -1)
                 if seq > reached:
@@ -170,7 +178,29 @@ class LiveFeed(JournalFeed):
         self._segment = offer.segment
         self._astray = True
 
+    def _may_hold(self, record: Record) -> bool:
+        """Take what a batch in hand keeps from the writer, however long it is there."""
+        lease = lease_of(record.frame.payload)
+        if lease is None:
+            return True
+        slab = lease.ref.slab, lease.ref.generation, lease.mapping.size
+        if not self._together.fits(*slab):
+            return False
+        self._together.take(*slab)
+        self._taken.append(slab)
+        return True
+
+    def _give_back(self) -> None:
+        for slab in self._taken:
+            self._together.give_back(*slab)
+        self._taken.clear()
+
+    def commit(self, delivery: Delivery) -> None:
+        super().commit(delivery)
+        self._give_back()
+
     def close(self) -> Counters:
         with self._lock:
             self._fall_behind()
+        self._give_back()
         return super().close()

@@ -115,7 +115,7 @@ class EngineLoop:
                 self.engine.consumer.flush()
         self._see_off_guests()
         # Those that were closed may still have something to say at their exit; the others were given all the time there is.
-        engine.workers.close(_WORKERS_PATIENCE_S if not waiting else 0.0)
+        engine.workers.close(_WORKERS_PATIENCE_S if all(one.ended.is_set() for one in engine.runners) else 0.0)
         # Before it is told: what the cursors say then is what is told.
         for runner in engine.runners:
             runner.conclude()
@@ -148,11 +148,9 @@ class EngineLoop:
         guests.close()
 
     def forget(self) -> None:
-        """In a forked child of the process that this runs in: what others are connected to is the parent's."""
+        """In a forked child of the process that this runs in: the door is the parent's."""
         if self._door is not None:
             self._door.forget()
-        if self.engine.guests is not None:
-            self.engine.guests.forget()
 
     def _close(self) -> None:
         """A sink that was left behind may still report and wake: both do nothing from now on."""

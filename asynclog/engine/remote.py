@@ -23,13 +23,13 @@ _TRIES: Final = 3
 
 
 class RemoteSink:
-    """lent_bytes: of shared memory, that the process may keep at a time. on_said: its log records."""
+    """lending: of shared memory, to its process. on_said: its log records."""
 
     def __init__(
-        self, route: str, workers: Workers, worker: Worker, lent_bytes: int, on_said: Callable[[int, str, str], None]
+        self, route: str, workers: Workers, worker: Worker, lending: Lending, on_said: Callable[[int, str, str], None]
     ) -> None:
         self._route, self._workers, self._worker = route, workers, worker
-        self._lending = Lending(lent_bytes)
+        self._lending = lending
         self._on_said = on_said
         self._served: Served | None = None
         self._pid: int | None = None

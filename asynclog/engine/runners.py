@@ -21,6 +21,7 @@ from asynclog.engine.travel import Packed, packed
 from asynclog.engine.workers import Workers
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
+from asynclog.shm.lending import Allowance, Lending
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Surroundings:
     on_said: Callable[[str, int, str, str], None]
     right_of_way: RightOfWay
     workers: Workers
+    allowance: Allowance
 
 
 def engine_runner(route: Route, around: Surroundings) -> SinkRunner:
@@ -49,7 +51,7 @@ def engine_runner(route: Route, around: Surroundings) -> SinkRunner:
     counters = Counters()
     feed: Feed
     if (route.overflow or "journal") == "journal" and settings.stream is not None:
-        feed = _journal_feed(route, settings, settings.stream, cursor)
+        feed = _journal_feed(route, around, settings.stream, cursor)
         counters = cursor.counters if cursor is not None else counters
     else:
         policy = route.overflow if route.overflow not in (None, "journal") else "drop_oldest"
@@ -72,12 +74,14 @@ def engine_runner(route: Route, around: Surroundings) -> SinkRunner:
     )
 
 
-def _journal_feed(route: Route, settings: EngineSettings, stream: Path, cursor: Cursor | None) -> JournalFeed:
+def _journal_feed(route: Route, around: Surroundings, stream: Path, cursor: Cursor | None) -> JournalFeed:
+    settings = around.settings
     run = settings.run
     if route.place != "process":
         return JournalFeed(route, stream, run.writer, run.epoch, cursor)
     bit = settings.bit(route)
-    return LiveFeed(route, stream, run.writer, run.epoch, cursor, bit=bit, limit=settings.lent_bytes)
+    limit = settings.lent_bytes
+    return LiveFeed(route, stream, run.writer, run.epoch, cursor, bit=bit, limit=limit, together=around.allowance)
 
 
 def _in_worker(route: Route, around: Surroundings) -> Route:
@@ -87,7 +91,7 @@ def _in_worker(route: Route, around: Surroundings) -> Route:
     worker = around.workers.add(route.worker, route.name, payload)
     moved = copy(route)
     said = partial(around.on_said, route.name)
-    moved.sink = RemoteSink(route.name, around.workers, worker, around.settings.lent_bytes, said)
+    moved.sink = RemoteSink(route.name, around.workers, worker, Lending(around.settings.lent_bytes, around.allowance), said)
     return moved
 
 

@@ -106,10 +106,6 @@ class Served:
         self._pipe.close()
         self._ended("")
 
-    def forget(self) -> None:
-        """In a forked child: the connection is the parent's."""
-        self._pipe.forget()
-
     # -- memory -----------------------------------------------------------------------------------------------------
 
     def _place(self, payload: memoryview) -> list[int]:

@@ -82,7 +82,12 @@ def _send_logs_home(hosts: "dict[str, Host]") -> None:
         def emit(self, record: logging.LogRecord) -> None:
             name = record.threadName or ""
             host = hosts.get(name.removeprefix("asynclog-")) or next(iter(hosts.values()))
-            host.say(record.levelno, record.name, self.format(record))
+            try:
+                text = self.format(record)
+            except Exception:  # noqa: BLE001 - as every handler has it: who logs what can't be formatted isn't stopped by it
+                self.handleError(record)
+            else:
+                host.say(record.levelno, record.name, text)
 
     logging.getLogger().addHandler(Home(logging.WARNING))
     logging.captureWarnings(capture=True)

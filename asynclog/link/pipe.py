@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any, Final
+from weakref import WeakSet
 
 import msgpack
 import numpy as np
@@ -27,6 +28,7 @@ LONGEST_MESSAGE: Final = 64 << 20
 NOTHING: Final = memoryview(b"")
 
 Received = Callable[[list[Any], memoryview], None]
+_live: "WeakSet[Pipe]" = WeakSet()
 
 
 class Pipe:
@@ -58,6 +60,7 @@ class Pipe:
         self._on_message, self._on_end = on_message, on_end
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._sock, self._readable)
+        _live.add(self)
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
@@ -136,8 +139,8 @@ class Pipe:
             return
         try:
             self._take(data)
-        except (KeyError, OSError, TypeError, ValueError, msgpack.UnpackException) as error:
-            # Also of whoever hears it: a descriptor that can't be mapped, a field of another type.
+        except (KeyError, MemoryError, OSError, TypeError, ValueError, msgpack.UnpackException) as error:
+            # Also of whoever hears it: a descriptor that can't be mapped, a field of another type. Raw bytes may find no room.
             self._end(f"what came is no message: {error}")
 
     def _read_more(self) -> bytes:
@@ -229,8 +232,20 @@ class Pipe:
         self._sock.close()
 
     def forget(self) -> None:
-        """In a forked child: the connection is the parent's, and ends with it."""
+        """In a forked child: the connection is the parent's, and ends with it. So is what the loop's selector knows of it."""
+        self.ended = "it is the parent's"
         self._sock.close()
 
     def __repr__(self) -> str:
         return f"<Pipe: {len(self._outbox)} to send{'' if self.ended is None else ', ended'}>"
+
+
+def _forget_in_child() -> None:
+    for one in list(_live):
+        if one.ended is None:
+            one.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    # A sink may fork in its worker, and whoever attached itself too: their children outlive them.
+    os.register_at_fork(after_in_child=_forget_in_child)

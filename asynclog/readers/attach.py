@@ -257,7 +257,11 @@ class _Hand:
         self._taken.set()
         if serving.done() and self._given.empty():
             return None
-        return await self._given.get()
+        batch = await self._given.get()
+        if batch is None:
+            # Whoever else waits is told the same.
+            self._given.put_nowait(None)
+        return batch
 
 
 def _stream_of(run: Path, writer: str | None) -> Path:
