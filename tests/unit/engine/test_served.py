@@ -368,7 +368,7 @@ async def test_what_a_dead_process_had_is_given_back(made: Make) -> None:
     memory, sink = Memory(), Keeper()
     ends = await made(sink).open()
     await ends.served.write(memory.batch(1, 2))
-    ends.host.leave()
+    ends.host._pipe._end("killed")
     await ends.until(lambda: ends.served.gone)
     assert memory.back == [1, 2]
     assert ends.served.lending.held_bytes == 0
