@@ -4,10 +4,12 @@ themselves.
 A path of a socket may have 107 bytes, which runs' directories exceed: both ends go by the directory's descriptor.
 """
 
+import errno
 import os
 import socket
 import struct
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,8 @@ from typing import Final
 DOOR: Final = "attach.sock"
 _CREDENTIALS: Final = struct.Struct("3i")
 _WAITING: Final = 16
+_NO_DESCRIPTOR: Final = (errno.EMFILE, errno.ENFILE)
+_PAUSE_S: Final = 0.01
 _KNOCK_TIMEVAL: Final = struct.pack("@ll", 2, 0)
 
 
@@ -46,8 +50,10 @@ class Door:
         while True:
             try:
                 sock, _ = self._sock.accept()
-            except OSError:
-                # Gone again, or no descriptor is left: it may knock once more.
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTOR:
+                    # Whoever knocks stays at the door, which would be looked at without a pause.
+                    time.sleep(_PAUSE_S)
                 return None
             pid, uid = peer(sock)
             if uid in (os.geteuid(), 0):

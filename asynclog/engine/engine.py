@@ -52,7 +52,8 @@ class Engine:
         self.journal: JournalWriter | None = None
         if settings.journal is not None and settings.stream is not None:
             self.journal = JournalWriter(settings.stream, settings, settings.journal, files or Files(), Nonces)
-        self._offering = Offering(settings.always)
+        self.allowance = Allowance(_LENT_SHARES * settings.lent_bytes)
+        self._offering = Offering(settings.always, self.allowance)
         self._events = 0 if self.journal is None else self.journal.events
         self._stalled_at = 0.0
         self.stall: str | None = None
@@ -67,7 +68,6 @@ class Engine:
         for record in settings.definitions:
             self._define(told.unpack(record))
         self.workers = Workers()
-        self.allowance = Allowance(_LENT_SHARES * settings.lent_bytes)
         around = Surroundings(
             settings,
             self._trouble,

@@ -80,13 +80,26 @@ class Guests:
         self._number = 0
         self._threads = self._busy = 0
 
-    def welcome(self, sock: socket.socket, pid: int) -> None:
-        """Serve somebody from a thread, once it has said what it wants."""
+    def welcome(self, sock: socket.socket, pid: int) -> bool:
+        """Serve somebody from a thread, once it has said what it wants. False if the system gives no thread for it."""
         with self._lock:
+            if self._threads >= 2 * MOST_GUESTS:
+                # There is no end of those who come though they were told.
+                sock.close()
+                return True
             full = self._threads >= MOST_GUESTS
             self._threads += 1
             self._busy += 1
-        threading.Thread(target=self._attend, args=(sock, pid, full), name=f"asynclog-guest-{pid}", daemon=True).start()
+        thread = threading.Thread(target=self._attend, args=(sock, pid, full), name=f"asynclog-guest-{pid}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._threads -= 1
+                self._busy -= 1
+            sock.close()
+            return False
+        return True
 
     def notify(self) -> None:
         for one in self.runners:

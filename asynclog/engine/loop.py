@@ -113,7 +113,6 @@ class EngineLoop:
                     self._drain_wakes()
                 engine.turn()
                 self.engine.consumer.flush()
-        self._see_off_guests()
         # Those that were closed may still have something to say at their exit; the others were given all the time there is.
         engine.workers.close(_WORKERS_PATIENCE_S if all(one.ended.is_set() for one in engine.runners) else 0.0)
         # Before it is told: what the cursors say then is what is told.
@@ -123,11 +122,14 @@ class EngineLoop:
         give_up = time.monotonic() + 1.0
         while not self.engine.consumer.flush() and time.monotonic() < give_up:
             time.sleep(0.01)
+        # Nobody waits for them: the training process was told before.
+        self._see_off_guests()
 
     def _answer_door(self) -> None:
-        while self._door is not None and (found := self._door.answer()) is not None:
-            if self.engine.guests is not None:
-                self.engine.guests.welcome(*found)
+        while self._door is not None and self.engine.guests is not None and (found := self._door.answer()) is not None:
+            if not self.engine.guests.welcome(*found):
+                # It would be knocked at again and again.
+                self._shut_door()
 
     def _shut_door(self) -> None:
         """Nobody is let in any more: the journal is complete, and whoever comes later reads it."""

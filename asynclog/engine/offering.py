@@ -6,13 +6,16 @@ slabs. Small payloads are always copied: a reference would keep a slab for a few
 """
 
 import threading
+import weakref
 from collections.abc import Iterable
 from typing import Final
 
 from asynclog.engine.live_feed import LiveFeed, Offer
 from asynclog.engine.memory_feed import MemoryFeed
 from asynclog.engine.runner import SinkRunner
-from asynclog.wire.frame import Frame
+from asynclog.shm.lease import lease_of
+from asynclog.shm.lending import Allowance
+from asynclog.wire.frame import Buffer, Frame
 from asynclog.wire.layout import Kind
 from asynclog.wire.schema import SchemaBook
 from asynclog.wire.stream import Record, StreamDecoder, record_of
@@ -21,10 +24,11 @@ COPIED_BYTES: Final = 64 << 10
 
 
 class Offering:
-    """Of one engine. always: the stream's mask of routes that get all numbers."""
+    """Of one engine. always: the stream's mask of routes that get all numbers. together: what processes may keep of the slabs;
+    what waits for workers without a journal counts towards it."""
 
-    def __init__(self, always: int) -> None:
-        self._always = always
+    def __init__(self, always: int, together: Allowance | None = None) -> None:
+        self._always, self._together = always, together or Allowance()
         self._decoder = StreamDecoder(always=always)
         self._live: list[SinkRunner] = []
         # Of two that come and go at once, one would else be forgotten. A list is replaced, never changed: it is being read.
@@ -79,8 +83,21 @@ class Offering:
             self._queue(self._near, self._copied(frame))
         else:
             self._queue(self._near, record)
-        self._queue(self._far, record)
+        if self._far:
+            self._queue(self._far, record if self._may_wait(frame.payload) else self._copied(frame))
         return record.events
+
+    def _may_wait(self, payload: Buffer) -> bool:
+        """Whether a payload may wait where it lies; it then counts for as long as anybody looks into it."""
+        lease = lease_of(payload)
+        if lease is None:
+            return True
+        piece = (lease.ref.slab, lease.ref.generation, lease.mapping.size)
+        if not self._together.fits(*piece):
+            return False
+        self._together.take(*piece)
+        weakref.finalize(lease, self._together.give_back, *piece).atexit = False
+        return True
 
     def _copied(self, frame: Frame) -> Record:
         return record_of(frame.detached(), self.book)
