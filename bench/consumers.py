@@ -134,7 +134,8 @@ async def _frames(count: int, size: int) -> Sample:
 
     workers = Workers()
     worker = workers.add("counting", "counting", pickle.dumps(Counting()))
-    served = Served(workers.seat(worker, "counting"), Lending(64 << 20))
+    sock, _ = workers.seat(worker, "counting")
+    served = Served(sock, Lending(64 << 20))
     await served.call("open", told(RunInfo("", "", None, "main", 0)))
     batches = [_batch(at, size) for at in range(0, count, size)]
     settle()

@@ -184,15 +184,18 @@ class Producer:
         return not any(channel.unsent for channel in channels)
 
     def stock_report(self) -> dict[str, Any]:
-        """What there is of shared memory, and who holds how much of it: the writer itself, and each consumer by name."""
-        names = {0: "writer", **{number: link.name for number, link in self.links.items()}}
+        """What there is of shared memory, and who holds how much of it: the writer itself, and each consumer by name. Nearly
+        so, where another thread is at it: nobody is to wait for this."""
+        names = {0: "writer", **{number: link.name for number, link in list(self.links.items())}}
         held = {names[number]: nbytes for number, nbytes in self.pool.ledger.held_bytes().items() if number in names}
         return {**self.pool.statistics(), "held_bytes": held}
 
     def tell_stock(self) -> None:
-        """Let the consumers know what there is of shared memory, for whoever asks them."""
-        with self.lock:
-            self.send(Stock(self.stock_report()))
+        """Let the consumers know what there is of shared memory, for whoever asks them; without the lock, as drain."""
+        stock = Stock(self.stock_report())
+        for channel in [link.channel for link in list(self.links.values()) if not link.finished]:
+            if channel is not None:
+                channel.send(stock)
 
     def open_block(self, key: Key, schema: Layout | None, context: Context, nbytes: int = 0) -> Block:
         """A block to pack rows into. Raises NoRoom."""

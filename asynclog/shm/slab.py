@@ -189,13 +189,13 @@ class Ledger:
     def held_bytes(self) -> dict[int, int]:
         """Bytes of slabs by consumer, and under 0 those that the writer itself claims. A slab counts whole, for each."""
         held: Counter[int] = Counter()
-        for state in self.slabs.values():
+        for state in list(self.slabs.values()):
             for holder in (*state.announced, *([0] if state.claims else [])):
                 held[holder] += state.size
         return dict(held)
 
     def statistics(self) -> Mapping[str, int]:
-        busy = [one for one in self.slabs.values() if not one.free]
+        busy = [one for one in list(self.slabs.values()) if not one.free]
         return {
             "slabs": len(self.slabs),
             "slabs_in_use": len(busy),
