@@ -6,6 +6,7 @@ into shared memory and own their leases: when the last of them is gone, its piec
 
 import asyncio
 import socket
+import threading
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable
@@ -58,10 +59,11 @@ class Host:
         self.begins: tuple[int, int] | None = None
         """(epoch, seq) of the record behind which it begins to serve, of one that attaches itself."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
 
     async def serve(self) -> bool:
         """Take calls until ``aclose``, or until the other end is gone; True if the sink was closed in order."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._pipe.start(self._hear, self._gone)
         if self._hello is not None:
             self._pipe.post(["hello", *self._hello])
@@ -190,8 +192,14 @@ class Host:
         self._pipe.post(["said", level, name, text[:_LONGEST_TEXT]])
 
     def _soon(self, action: Callable[[], None]) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(action)
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        if threading.get_ident() == self._thread:
+            # Nearly always: it costs no wake-up.
+            loop.call_soon(action)
+        else:
+            loop.call_soon_threadsafe(action)
 
     def _gone(self, why: str) -> None:
         self._on_end()

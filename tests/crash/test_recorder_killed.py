@@ -73,7 +73,7 @@ def test_after_three_deaths_recording_goes_on_in_a_thread(scene: Scene) -> None:
         life.has_another_recorder_than(killed)
     life.kill_recorder()
     life.accepts(20_000)
-    assert life.recorder == 0, "there is no such process"
+    eventually(lambda: life.recorder == 0, "that there is no such process is told")
     errors = life.stop()
     assert "the recorder died 3 times within a minute; recording goes on in a thread of this process" in errors
     assert findings(scene, "finished").complaints == []
