@@ -44,6 +44,8 @@ class GuestSink:
     def __init__(self, served: Served, end: Callable[[], "tuple[str, str | None]"]) -> None:
         self._served, self._end = served, end
         self.leave: Callable[[], None] = lambda: None
+        self.cut = False
+        """Whether its time is up before it has had everything: it is hung up on, and reads the rest."""
 
     async def open(self, run: RunInfo) -> None:
         await self._called("open", told(run))
@@ -57,7 +59,7 @@ class GuestSink:
             raise
 
     async def aclose(self) -> None:
-        if not self._served.gone:
+        if not self._served.gone and not self.cut:
             await self._called("end", [*self._end()])
             await self._called("aclose")
 
@@ -129,6 +131,8 @@ class Guests:
     def close(self) -> None:
         """Let go of them."""
         for one in self.runners:
+            assert isinstance(one.route.sink, GuestSink)
+            one.route.sink.cut = True
             one.leave()
 
     def _attend(self, sock: socket.socket, pid: int, full: bool) -> None:

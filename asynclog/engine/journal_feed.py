@@ -33,7 +33,7 @@ class JournalFeed:
         self._frames: list[Frame] = []
         self._following: Chunk | None = None
         self._begin_epoch(self._cursor.epoch)
-        self._over = False
+        self._beyond = False
         self.damaged = 0
         self.intake = Counters()
         self.events = self._cursor.events if self._cursor.epoch == own_epoch else 0
@@ -88,7 +88,7 @@ class JournalFeed:
                     break
                 if chunk.epoch > self._own_epoch:
                     # The writer's next life is another stream: whoever serves that one delivers it.
-                    self._over = True
+                    self._beyond = True
                     break
                 if chunk.epoch != self._epoch:
                     if gathered.offered or self._waiting_since >= 0:
@@ -112,7 +112,7 @@ class JournalFeed:
     def _ended(self) -> bool:
         footer = self._decoder.footer
         complete = footer is not None and footer.meta.get("status", "open") != "open"
-        return self._epoch >= self._own_epoch and not self._frames and (complete or self._over)
+        return self._epoch >= self._own_epoch and not self._frames and (complete or self._beyond)
 
     def _take(self, frame: Frame, gathered: Gathering) -> None:
         try:

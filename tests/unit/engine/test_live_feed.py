@@ -402,3 +402,13 @@ def test_somebody_who_left_is_offered_nothing(recorder: Recorder) -> None:
     assert memory.back == [1]
     recorder.offering.notify()
     assert taker.woken == 0
+
+
+def test_whoever_is_far_behind_at_the_end_gets_all_of_it(recorder: Recorder) -> None:
+    """More than a batch holds, and frames of which each fills what is read at a time: the end isn't before the last of them."""
+    taker = recorder.serves(recorder.routes[0])
+    many = [event("weights", Tensor(np.zeros(1 << 20, np.uint8)), seq=seq) for seq in range(12)]
+    recorder.put(*many)
+    recorder.commit()
+    recorder.finish()
+    assert len(taker.deliver()) == 12
