@@ -61,6 +61,10 @@ class Channel(Protocol):
         of the GIL, and a loop that never sleeps gives it back 5 ms later."""
         ...
 
+    def after_fork(self) -> None:
+        """In a forked child: whoever held a lock of ours does not exist there."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -212,6 +216,9 @@ class SocketChannel:
         del self._inbox[:at]
         return found
 
+    def after_fork(self) -> None:
+        self._sending = threading.Lock()
+
     def close(self) -> None:
         with self._sending:
             self._give_up_sending()
@@ -278,6 +285,9 @@ class LocalChannel:
             found.append(self._inbox.popleft())
         self.closed = gone
         return found
+
+    def after_fork(self) -> None:
+        """It has no lock."""
 
     def close(self) -> None:
         self.closed = True

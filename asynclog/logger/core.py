@@ -181,6 +181,9 @@ class Core:
         self.devices.after_fork()
         self.producer.lock = threading.RLock()
         self.producer.blocks.shut()
+        for link in self.producer.links.values():
+            if link.channel is not None:
+                link.channel.after_fork()
         self.producer.close()
         _log.warning("a logger was inherited by a forked process (pid %d), where it records nothing", os.getpid())
 

@@ -337,3 +337,13 @@ def test_closing_both_ends_in_any_order_is_no_error() -> None:
         pair[order].close()
         pair[1 - order].close()
         pair[order].send(Ack(1))
+
+
+def test_a_forked_child_closes_what_another_thread_was_sending_over() -> None:
+    """The thread that had the lock does not exist there: waiting for it would be for ever."""
+    here, there = map(SocketChannel, socket.socketpair())
+    with here._sending:
+        here.after_fork()
+        here.close()
+    assert here.closed
+    there.close()
