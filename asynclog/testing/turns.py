@@ -62,8 +62,17 @@ def own_clock() -> Iterator[Callable[[], float]]:
         yield time.thread_time
         return
 
+    def waited_ns() -> int:
+        return int(os.pread(waits, 100, 0).split()[1])
+
     def worked_or_slept() -> float:
-        return time.perf_counter() - int(os.pread(waits, 100, 0).split()[1]) / 1e9
+        # A wait between the two readings would be in one and not in the other, and the clock would run backwards by it.
+        before = waited_ns()
+        while True:
+            now, after = time.perf_counter(), waited_ns()
+            if after == before:
+                return now - after / 1e9
+            before = after
 
     try:
         yield worked_or_slept
