@@ -87,6 +87,11 @@ class Batch(Protocol):
         """The encoded frames, for sinks that move bytes."""
         ...
 
+    def reject(self, why: str, events: int = 1) -> None:
+        """Called by the sink that writes it: these events the destination can't show. They are counted as rejected, and a
+        person is told of each reason once: "a mesh has no place in CSV"."""
+        ...
+
 
 @dataclass(frozen=True)
 class RunInfo:
@@ -114,10 +119,15 @@ class RunInfo:
 
 @runtime_checkable
 class Sink(Protocol):
-    """Two methods make a sink. Optional ones: ``async open(run)``, ``async flush()``, ``should_write(state)``.
+    """Two methods make a sink. Optional ones: ``async open(run)``, ``async flush()``, ``async run_ended(status, error)``,
+    ``should_write(state)``.
 
     Returning from ``write`` means accepted. Raise SinkUnavailable, OSError or TimeoutError for "again later" and
     SinkRejected for "never"; anything else is tried three times, then counted as rejected.
+    What a destination can't show of a batch that it otherwise takes goes to ``batch.reject(why)``.
+    ``run_ended`` comes before ``aclose``, once all of a run that has ended is delivered: status is "finished", "failed" (the
+    body raised; error says what), "killed" or "exited" (it went without closing). Not where the sink is closed and the run goes
+    on. It may come again in a later process.
     ``default_place``: where it runs unless a Route says otherwise. ``ephemeral = True``: it keeps nothing over a restart, so
     no cursor is kept for it and it begins at its own epoch.
     """
@@ -164,6 +174,9 @@ class BaseSink:
 
     async def flush(self) -> None:
         """Called by ``MultiLogger.flush``, after everything before it was written."""
+
+    async def run_ended(self, status: str, error: str | None) -> None:
+        """Called before ``aclose`` if the run has ended and all of it was written."""
 
     async def aclose(self) -> None:
         """Called once, at the end."""

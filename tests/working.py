@@ -95,3 +95,16 @@ class Summer(Worked):
         for event in batch:
             good = bool((event.value.data == event.step % 251).all())
             self._note(f"{'sum' if good else 'torn'} {event.step}")
+
+
+class Chooser(Worked):
+    """Rejects what is odd, and notes how the run ended."""
+
+    async def write(self, batch: Batch, /) -> None:
+        await super().write(batch)
+        for event in batch:
+            if event.step % 2:
+                batch.reject("odd steps have no place here")
+
+    async def run_ended(self, status: str, error: str | None) -> None:
+        self._call(f"run_ended {status} {error}")

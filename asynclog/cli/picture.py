@@ -13,11 +13,11 @@ from rich.text import Text
 
 from asynclog.cli.chart import spark
 from asynclog.cli.screen import safe
+from asynclog.encoding.media import checked
 from asynclog.errors import InvalidValue
 from asynclog.normal import plot, video, view
 from asynclog.normal.draw import colour, masked
 from asynclog.normal.image import Picture, deepened, mosaic, pictures
-from asynclog.readers.export.media import checked
 from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Spectrogram, Video
 
 _WIDEST: Final = 64

@@ -12,9 +12,9 @@ from asynclog.cli.screen import errors, read_run, screen
 from asynclog.cli.table import show_table
 from asynclog.cli.told import body, told
 from asynclog.cli.words import clock, size
+from asynclog.encoding.bounds import note
 from asynclog.errors import AsynclogError, SeriesNotFound
 from asynclog.readers import Run
-from asynclog.readers.export.bounds import note
 from asynclog.readers.export.html import page, when
 from asynclog.readers.export.media import file_of, suffixes
 from asynclog.readers.series import Name

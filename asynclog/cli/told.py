@@ -14,7 +14,7 @@ from rich.text import Text
 from asynclog.cli.picture import drawn
 from asynclog.cli.screen import WHOLE, safe, safe_lines
 from asynclog.cli.words import count, number
-from asynclog.readers.export.conversation import conversation
+from asynclog.encoding.conversation import conversation
 from asynclog.sinks.summary import described, in_brief
 from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Record, Rollout, Spectrogram, Table, Tensor, Value, Video
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from asynclog.engine.hands import Hand
 from asynclog.flow.retry import Retry, Streak, Verdict
 
-Call = Literal["open", "write", "flush", "aclose"]
+Call = Literal["open", "write", "flush", "run_ended", "aclose"]
 
 
 class Calls:
@@ -29,7 +29,7 @@ class Calls:
     async def attempt(self, call: Call, action: Callable[[], Awaitable[Any]]) -> bool:
         """Do what may fail as often as the retry rules say, flushing and closing once; True if it went well in the end."""
         once = call in ("flush", "aclose")
-        streak = self._streaks["write" if call == "open" else call]
+        streak = self._streaks.get(call, self._streaks["write"])
         while True:
             failure = await self._try(action)
             if failure is None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from asynclog.engine.answers import Answers
+from asynclog.engine.feed import Ending
 from asynclog.engine.files import Files
 from asynclog.engine.frames import definition_frame, event_frame, in_parts, rows_frame
 from asynclog.engine.guests import Guests
@@ -151,7 +152,7 @@ class Engine:
             if time.monotonic() < deadline:
                 return False
         self.closed = True
-        self._offering.end()
+        self._offering.end(Ending(self.end.status, self.end.error))
         self._notify()
         return True
 

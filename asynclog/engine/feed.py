@@ -5,7 +5,7 @@ the journal, the other a bounded queue in memory.
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from asynclog.flow.select import Counters, Selector
 from asynclog.wire.batch import Batch, Events, Rows
@@ -14,6 +14,13 @@ from asynclog.wire.stream import Record
 
 BATCH_EVENTS: Final = 16_384
 BATCH_BYTES: Final = 4 << 20
+
+
+class Ending(NamedTuple):
+    """How an epoch ended. status: "finished", "failed", "killed" or "exited"."""
+
+    status: str
+    error: str | None = None
 
 
 @dataclass
@@ -28,6 +35,7 @@ class Delivery:
     epoch: int
     replay_from: int
     ended: bool = False
+    """Whether nothing comes after it: the run has ended, or its writer's next life has begun."""
     time_ns: int = 0
     """Of the newest record in it; 0 for none."""
 
@@ -90,6 +98,11 @@ class Feed(Protocol):
     @property
     def seq(self) -> int:
         """The last one of its own epoch that was settled, or -1."""
+        ...
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the stream's own epoch ended, as far as that is known."""
         ...
 
     def next(self) -> Delivery | None:

@@ -92,7 +92,7 @@ class Host:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _done(self, what: str, content: Any, raw: memoryview) -> list[str]:
+    async def _done(self, what: str, content: Any, raw: memoryview) -> list[Any]:
         try:
             if what == "open":
                 self._sink = self._make() if self._sink is None else self._sink
@@ -102,13 +102,17 @@ class Host:
             elif self._sink is None:
                 raise SinkRejected(f"{what} before open")
             elif what == "write":
-                await self._sink.write(self._unpacking.unpack(content, self._look(raw)))
+                batch = self._unpacking.unpack(content, self._look(raw))
+                await self._sink.write(batch)
+                return [batch.rejected] if batch.rejected else []
             elif what == "end":
                 await self._sink.end(*content)  # type: ignore[attr-defined]  # of who attached itself
             elif what == "aclose":
                 await self._sink.aclose()
             elif what == "flush" and hasattr(self._sink, "flush"):
                 await self._sink.flush()
+            elif what == "run_ended" and hasattr(self._sink, "run_ended"):
+                await self._sink.run_ended(*content)
         except BaseException as error:  # noqa: BLE001 - whatever a sink raises goes home, where the runner decides
             return _outcome(error)
         finally:

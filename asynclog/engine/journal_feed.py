@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from asynclog.engine.cursor import Cursor
-from asynclog.engine.feed import Delivery, Gathering
+from asynclog.engine.feed import Delivery, Ending, Gathering
 from asynclog.engine.tail import Chunk, StreamTail
 from asynclog.errors import DamagedFrame
 from asynclog.flow.limit import Limiter
@@ -58,6 +58,14 @@ class JournalFeed:
         """How the epoch ended that was read last, if it says so."""
         footer = self._decoder.footer
         return None if footer is None else str(footer.meta.get("status"))
+
+    @property
+    def ending(self) -> Ending | None:
+        footer = self._decoder.footer
+        if footer is None or self._epoch != self._own_epoch or footer.meta.get("status", "open") == "open":
+            return None
+        error = footer.meta.get("error")
+        return Ending(str(footer.meta["status"]), None if error is None else str(error))
 
     def begin_at(self, segment: int, seq: int) -> None:
         """Read on behind ``seq`` of the own epoch, which lies in this segment or a later one."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from asynclog.engine.cursor import Cursor
-from asynclog.engine.feed import BATCH_BYTES, BATCH_EVENTS, Delivery, Gathering
+from asynclog.engine.feed import BATCH_BYTES, BATCH_EVENTS, Delivery, Ending, Gathering
 from asynclog.engine.journal_feed import JournalFeed
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
@@ -62,6 +62,7 @@ class LiveFeed(JournalFeed):
         self._pieces: Counter[tuple[int, int]] = Counter()
         self._queued_bytes = 0
         self._listening = self._over = False
+        self._ending: Ending | None = None
         self._offered_seq = -1
         self._segment = 0
         self._astray = False
@@ -91,10 +92,15 @@ class LiveFeed(JournalFeed):
             if self._pieces:
                 self._fall_behind()
 
-    def end(self) -> None:
+    def end(self, ending: Ending | None = None) -> None:
         """No more will be offered, and the journal is complete."""
         with self._lock:
+            self._ending = ending
             self._over = True
+
+    @property
+    def ending(self) -> Ending | None:
+        return self._ending or super().ending
 
     def _kept(self, record: Record, change: int) -> int:
         """Bytes that a record keeps, or kept, from others. A piece keeps its slab, and the next one of the same slab no

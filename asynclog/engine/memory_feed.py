@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from asynclog.engine.feed import Delivery, Gathering
+from asynclog.engine.feed import Delivery, Ending, Gathering
 from asynclog.flow.queue import BoundedQueue, Dropped, Overflow
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
@@ -33,6 +33,7 @@ class MemoryFeed:
         self._lock = threading.Lock()
         self._seq = -1
         self._ended = False
+        self.ending: Ending | None = None
         self._waiting = 0
         self.last_offered = -1
         self.intake = Counters()
@@ -68,7 +69,8 @@ class MemoryFeed:
             self.intake.dropped += dropped.events
             return dropped
 
-    def end(self) -> None:
+    def end(self, ending: Ending | None = None) -> None:
+        self.ending = ending
         self._ended = True
 
     def next(self) -> Delivery | None:

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Final
 
+from asynclog.engine.feed import Ending
 from asynclog.engine.live_feed import LiveFeed, Offer
 from asynclog.engine.memory_feed import MemoryFeed
 from asynclog.engine.runner import SinkRunner
@@ -121,8 +122,8 @@ class Offering:
             assert isinstance(one.feed, LiveFeed)
             one.feed.shed()
 
-    def end(self) -> None:
+    def end(self, ending: Ending | None = None) -> None:
         """Nothing more will be put."""
         for one in (*self._live, *self._near, *self._far):
             assert isinstance(one.feed, LiveFeed | MemoryFeed)
-            one.feed.end()
+            one.feed.end(ending)

@@ -37,13 +37,14 @@ class Progress:
                 self._file.begin(self._begun)
 
     def settle(self, delivery: Delivery, *, accepted: bool) -> None:
-        """A delivery is done with, one way or the other."""
+        """A delivery is done with, one way or the other. Of an accepted one the sink may have rejected some."""
         settled = Counters(offered=delivery.offered)
         settled.add(delivery.settled)
-        if accepted:
-            settled.delivered += delivery.delivered
-        else:
-            settled.rejected += delivery.delivered
+        rejected = 0 if delivery.batch is None else min(delivery.delivered, sum(delivery.batch.rejected.values()))
+        if not accepted:
+            rejected = delivery.delivered
+        settled.delivered += delivery.delivered - rejected
+        settled.rejected += rejected
         self.feed.commit(delivery)
         self.counters.add(settled)
         self._place = Cursor(delivery.epoch, delivery.seq, delivery.replay_from)

@@ -56,6 +56,14 @@ class RemoteSink:
     async def flush(self) -> None:
         await self._called("flush")
 
+    async def run_ended(self, status: str, error: str | None) -> None:
+        served = await self._up()
+        async with self._inside():
+            try:
+                await served.call("run_ended", [status, error])
+            except ProcessGone as gone:
+                raise await self._why_gone() from gone
+
     async def aclose(self) -> None:
         await self._called("aclose")
         self._hang_up()

@@ -25,8 +25,10 @@ from asynclog.engine.tickets import Tickets
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
 from asynclog.sink import RunInfo
+from asynclog.wire.batch import Batch
 
 _POLL_S: Final = 1.0
+_MOST_REASONS: Final = 100
 _SAVE_S: Final = 0.02  # what a kill may repeat stays within a sink's own memory of what it wrote
 Trouble = Callable[[str, str, bool], None]
 
@@ -60,7 +62,8 @@ class SinkRunner:
         self._wake: asyncio.Event | None = None
         self._idle = False
         self._told = False
-        self._opened = False
+        self._opened = self._over = False
+        self._reasons: set[str] = set()
         self._saved = 0.0
         self._in_hand: Delivery | None = None
         self._fetching = threading.Lock()
@@ -168,6 +171,7 @@ class SinkRunner:
                 await self._deliver_all(life)
             if life != self._life:
                 return
+            await self._tell_ending()
             await self._flush_if_reached()
             await self._calls.attempt("aclose", self.route.sink.aclose)
             self.progress.counters.add(self.feed.close())
@@ -193,6 +197,7 @@ class SinkRunner:
                 continue
             await self._deliver(delivery, life)
             if delivery.ended:
+                self._over = True
                 break
 
     async def _open(self) -> None:
@@ -238,7 +243,7 @@ class SinkRunner:
         batch = delivery.batch
         if batch is not None:
             batch.pace = self._right_of_way.pause
-        accepted = batch is None or await self._calls.attempt("write", lambda: self.route.sink.write(batch))
+        accepted = batch is None or await self._calls.attempt("write", lambda: self._write(batch))
         if life != self._life:
             # Its loop stood still, and another took over what was in hand.
             return
@@ -250,6 +255,21 @@ class SinkRunner:
         self.progress.settle(delivery, accepted=accepted)
         await self._save(force=False)
         await self._flush_if_reached()
+
+    async def _write(self, batch: Batch) -> None:
+        # What a failed try has rejected the next one rejects anew.
+        batch.rejected.clear()
+        await self.route.sink.write(batch)
+        for why in batch.rejected:
+            if why not in self._reasons and len(self._reasons) < _MOST_REASONS:
+                self._reasons.add(why)
+                self._tell(f"{why}; such values are counted as rejected", False)
+
+    async def _tell_ending(self) -> None:
+        ended, ending = getattr(self.route.sink, "run_ended", None), self.feed.ending
+        if ended is None or ending is None or not self._over or self._calls.stopped or self._calls.left:
+            return
+        await self._calls.attempt("run_ended", lambda: ended(*ending))
 
     async def _flush_if_reached(self) -> None:
         reached = self._tickets.reached(lambda seq: seq <= self.feed.seq or self._calls.stopped)

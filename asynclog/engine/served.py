@@ -19,7 +19,7 @@ from asynclog.shm.memory import Mapping
 from asynclog.wire.batch import Batch
 from asynclog.wire.parcel import Packing
 
-Call = Literal["open", "write", "flush", "end", "aclose"]
+Call = Literal["open", "write", "flush", "run_ended", "end", "aclose"]
 _LONGEST_ANSWER: Final = 1 << 20
 _LOOK_S: Final = 0.25
 _Said = Callable[[int, str, str], None]
@@ -63,9 +63,9 @@ class Served:
     def gone(self) -> bool:
         return self._pipe.ended is not None
 
-    async def call(self, what: Call, content: Any = None) -> None:
-        """Have it do something, and wait for its answer. Raises what it raised, as far as that matters to whoever retries, with
-        its traceback as the cause; ProcessGone."""
+    async def call(self, what: Call, content: Any = None) -> Any:
+        """Have it do something, and wait for its answer: None, or of a write what it rejected. Raises what it raised, as far as
+        that matters to whoever retries, with its traceback as the cause; ProcessGone."""
         raw, self._raw, self._raw_bytes = self._raw, [], 0
         if self.gone or self.leaving:
             raise ProcessGone(self._pipe.ended or "the process is gone")
@@ -74,7 +74,7 @@ class Served:
         self._pipe.post(["call", self._ticket, what, content], raw=raw)
         self._packing.sent()
         try:
-            await self._answer
+            return await self._answer
         finally:
             # What it raised holds the frames it came through, and so the batch.
             self._answer = None
@@ -94,7 +94,8 @@ class Served:
             raise
         finally:
             self._placed.clear()
-        await self.call("write", content)
+        for why, events in (await self.call("write", content) or {}).items():
+            batch.reject(why, events)
 
     async def tell(self, fields: list[Any]) -> None:
         """Say something that is not answered."""
@@ -161,6 +162,8 @@ class Served:
         match outcome:
             case []:
                 answer.set_result(None)
+            case [dict(rejected)] if all(isinstance(why, str) and isinstance(n, int) and n > 0 for why, n in rejected.items()):
+                answer.set_result(rejected)
             case [str(verdict), str(kind), str(text)]:
                 error = _raised(verdict, kind)(text.rstrip().rpartition("\n")[2])
                 error.__cause__ = _Traceback(text)

@@ -143,6 +143,8 @@ class Batch:
         self.writer, self.epoch, self.seq = writer, epoch, seq
         self._frames, self._nonce = frames, nonce
         self.pace: Callable[[], None] = _at_once
+        self.rejected: dict[str, int] = {}
+        """Events that the destination can't show, by reason: what the sink said while it wrote."""
 
     @cached_property
     def parts(self) -> Sequence["Rows | Events"]:
@@ -216,6 +218,9 @@ class Batch:
     @cached_property
     def frames(self) -> Sequence[bytes]:
         return [joined(encode(one, self._nonce)) for one in self._frames]
+
+    def reject(self, why: str, events: int = 1) -> None:
+        self.rejected[why] = self.rejected.get(why, 0) + events
 
     def __repr__(self) -> str:
         return f"<Batch of {len(self)} events, {self.writer}/{self.epoch}/{self.seq}>"

@@ -19,7 +19,7 @@ from tests.integration import scripts
 from tests.misbehaving import Ender, Quitter, Raiser, Sleeper
 from tests.unit.logger.recording import adds_up
 from tests.unready import Unready
-from tests.working import Slow, Summer, Talker, Waiter, Worked
+from tests.working import Chooser, Slow, Summer, Talker, Waiter, Worked
 
 DEADLINE_S = 25.0
 
@@ -346,3 +346,28 @@ async def test_large_arrays_arrive_whole_whatever_becomes_of_the_worker(tmp_path
     assert [one for one in told if one.startswith("torn")] == []
     found = [int(one.partition(" ")[2]) for one in told if one.startswith("sum")]
     assert sorted(set(found)) == list(range(60))
+
+
+async def test_what_a_sink_of_a_worker_rejects_is_counted_here(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    target = tmp_path / "noted"
+    async with al.MultiLogger(tmp_path / "run", sinks=[al.Route(Chooser(target), name="w")]) as log:
+        await write(log, 0, 10)
+        assert await log.flush(deadline=DEADLINE_S) == {"w": 0}
+        await write(log, 10, 12)
+    told = routes(log)["w"]
+    assert adds_up(told)
+    assert (told["delivered"], told["rejected"]) == (6, 6)
+    assert caplog.text.count("odd steps have no place here") == 1
+
+
+async def test_a_worker_hears_how_the_run_ended(tmp_path: Path) -> None:
+    target = tmp_path / "noted"
+
+    async def fail() -> None:
+        async with al.MultiLogger(tmp_path / "run", sinks=[al.Route(Chooser(target), name="w")]) as log:
+            await write(log, 0, 1)
+            raise ZeroDivisionError("by nought")
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert lines(target)[-2:] == ["run_ended failed ZeroDivisionError: by nought", "aclose"]

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from asynclog.encoding.bounds import note, obstacle
+from asynclog.encoding.conversation import conversation
+from asynclog.encoding.media import ENCODERS, checked, file_of, png, written
 from asynclog.normal import plot, view
-from asynclog.readers.export.bounds import note, obstacle
-from asynclog.readers.export.conversation import conversation
 from asynclog.readers.export.markup import escape
-from asynclog.readers.export.media import checked, file_of, png, written
 from asynclog.sinks.summary import described
 from asynclog.values import (
     Array,
@@ -47,7 +47,7 @@ _LEVELS: Final = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRIT
 def page(value: Any, title: str = "", about: str = "") -> bytes:
     """A whole page, UTF-8. title: the value's name; about: a line on where it is from. Raises InvalidValue for what can't be
     shown; ImportError where the extra ``media`` is missing and needed."""
-    with written(value, ".html"):
+    with written(value, ".html", ENCODERS):
         body = fragment(value)
     script = _PARTS.joinpath("turntable.js").read_text(encoding="utf-8") if "<canvas" in body else ""
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -734,3 +734,68 @@ def test_an_ephemeral_route_keeps_no_cursor(tmp_path: Path) -> None:
     runner.start_thread()
     assert runner.ended.wait(DEADLINE_S)
     assert not (tmp_path / "cursors").exists()
+
+
+class Chooser(ToldSink):
+    """Takes what is positive."""
+
+    async def write(self, batch: Any, /) -> None:
+        await super().write(batch)
+        for event in batch:
+            if event.value < 0:
+                batch.reject("numbers below zero have no place here")
+
+    async def run_ended(self, status: str, error: str | None) -> None:
+        await self._call(f"run_ended {status} {error}")
+
+
+def test_what_a_sink_cant_show_is_counted_as_rejected_and_said_once(directory: Path | None) -> None:
+    served = Served(directory=directory, sink=Chooser(lambda call: None))
+    served.delivered(1.0, -1.0, 2.0)
+    served.delivered(-3.0)
+    told = served.end()
+    assert (told["delivered"], told["rejected"]) == (2, 2)
+    assert adds_up(told)
+    assert [text for _, text, _ in served.troubles] == [
+        "numbers below zero have no place here; such values are counted as rejected"
+    ]
+
+
+def test_what_a_failed_try_rejected_is_not_counted_twice(directory: Path | None) -> None:
+    failures = iter([OSError("busy")])
+
+    class Late(Chooser):
+        async def write(self, batch: Any, /) -> None:
+            await super().write(batch)
+            for failure in failures:
+                raise failure
+
+    served = Served(directory=directory, sink=Late(lambda call: None))
+    served.delivered(1.0, -1.0)
+    told = served.end()
+    assert (told["delivered"], told["rejected"]) == (1, 1)
+
+
+def test_a_sink_is_told_how_the_run_ended_before_it_is_closed(tmp_path: Path) -> None:
+    calls: list[str] = []
+    served = Served(directory=tmp_path, sink=Chooser(calls.append))
+    served.delivered(1.0)
+    served.journal.close("failed", "ValueError: loss is NaN", START_NS)
+    served.end()
+    assert calls[-2:] == ["run_ended failed ValueError: loss is NaN", "aclose"]
+
+
+def test_telling_how_the_run_ended_is_tried_again_while_the_destination_is_down(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def act(call: str) -> None:
+        calls.append(call)
+        if calls.count("run_ended killed None") in (1, 2):
+            raise SinkUnavailable("down")
+
+    served = Served(directory=tmp_path, sink=Chooser(act))
+    served.delivered(1.0)
+    served.journal.close("killed", None, START_NS)
+    served.end()
+    assert calls.count("run_ended killed None") == 3
+    assert calls[-1] == "aclose"

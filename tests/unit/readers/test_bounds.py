@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asynclog.encoding.bounds import note
 from asynclog.errors import InvalidValue
-from asynclog.readers.export.bounds import note
 from asynclog.readers.export.html import page
 from asynclog.readers.export.media import file_of
 from asynclog.values import Audio, Image, Tensor, Video

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from asynclog.readers.export.conversation import Said, conversation
+from asynclog.encoding.conversation import Said, conversation
 from asynclog.values import Rollout
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from asynclog.encoding.media import media_extra
 from asynclog.errors import InvalidValue
-from asynclog.readers.export.media import ENCODERS, file_of, media_extra, suffixes
+from asynclog.readers.export.media import ENCODERS, file_of, suffixes
 from asynclog.values import (
     Audio,
     Histogram,
