@@ -5,6 +5,7 @@ from itertools import groupby
 
 from asynclog.errors import InvalidValue
 from asynclog.sink import Batch, Event
+from asynclog.sinks.naming import flat_name
 from asynclog.sinks.tensorboard.pr_curve import pr_curve
 from asynclog.sinks.tensorboard.scalars import scalar_records
 from asynclog.sinks.tensorboard.share import Share
@@ -41,20 +42,23 @@ def _of_write(write: list[Named], tags: Tags, batch: Batch, pr_curves: PRCurves)
         yield _record(series, write[0][1], [of_pictures(tuple(encoded))], tags)
 
 
-def _tensors(series: str, event: Event, batch: Batch, pr_curves: PRCurves) -> list[list[Shown]]:
+def _tensors(series: str, event: Event, batch: Batch, pr_curves: PRCurves) -> Iterator[list[Shown]]:
     """Each way in which a value is shown."""
+    columns = pr_curves.get(flat_name(event.namespace, event.key))
+    try:
+        if columns is not None and isinstance(event.value, Table):
+            yield [pr_curve(event.value, columns)]
+    except InvalidValue as error:
+        batch.reject(f"{series} is shown as a table alone: {error}")
     try:
         found = shown(event.kind, event.value)
-        if found is None:
-            batch.reject(f"TensorBoard has no place for a {event.kind}")
-            return []
-        columns = pr_curves.get(f"{event.namespace}/{event.key}" if event.namespace else event.key)
-        if columns is not None and isinstance(event.value, Table):
-            return [[pr_curve(event.value, columns)], found]
     except (InvalidValue, ImportError) as error:
-        batch.reject(f"TensorBoard can't show it: {error}")
-        return []
-    return [found]
+        batch.reject(f"TensorBoard can't show {series}: {error}")
+        return
+    if found is None:
+        batch.reject(f"TensorBoard has no place for a {event.kind}")
+    else:
+        yield found
 
 
 def _record(series: str, event: Event, values: list[Shown], tags: Tags) -> bytes:
