@@ -1,7 +1,7 @@
 """The exam that every destination takes: one recorded run, looked at through the destination's own reader.
 
     class TestTensorBoard(DestinationTests):
-        shows: ClassVar = {"scalar": "scalars", "image": "images", …}     # in the destination's own terms; other kinds are rejected
+        shows: ClassVar = {"scalar": "scalars", "image": "images", …}  # in its own terms; other kinds are rejected
         number = np.float32
         tolerance: ClassVar = {"image": 0, "video": 8}
         def make_sink(self, tmp_path): return al.sinks.TensorBoard(tmp_path / "board")
