@@ -17,8 +17,8 @@ from asynclog.sinks.tensorboard.summaries import OURS, first_record
 from asynclog.sinks.tensorboard.tags import Owner, Tags
 from asynclog.sinks.tensorboard.tfrecord import HEAD, TAIL, is_sound, records
 
-REPEATS_BYTES: Final = 4 << 20
-"""How far back it remembers: a crash may lose the cursor's last moves, but not megabytes of them."""
+REPEATS_BYTES: Final = 16 << 20
+"""How far back it remembers: a crash may lose the cursor's last moves, a few batches of 4 MiB at the most."""
 _SUMMARY, _VALUE = 5, 1
 _TAG, _METADATA = 1, 9
 

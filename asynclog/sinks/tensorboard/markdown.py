@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from html import escape
 from logging import getLevelName
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from asynclog.encoding.conversation import conversation
 from asynclog.values import Record, Rollout, Table
 
 _MOST_ROWS: Final = 200
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]|])")
 _TICKS: Final = re.compile("`+")
 
 
@@ -75,7 +76,7 @@ def _cell(value: Any) -> str:
 
 
 def _escaped(words: Any) -> str:
-    return _SPECIAL.sub(r"\\\1", str(words))
+    return _SPECIAL.sub(r"\\\1", escape(str(words), quote=False))
 
 
 def _quoted(words: str) -> str:
