@@ -6,12 +6,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
+    from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
+    from asynclog.sinks.mcap.sink import MCAP
     from asynclog.sinks.memory import Memory
+    from asynclog.sinks.parquet.sink import Parquet
 
-__all__ = ["CSV", "Console", "JSONLines", "Memory"]
+__all__ = ["CSV", "MCAP", "Console", "Files", "JSONLines", "Memory", "Parquet"]
 
-_HOMES = {"CSV": "csv", "Console": "console", "JSONLines": "jsonl", "Memory": "memory"}
+_HOMES = {
+    "CSV": "csv",
+    "Console": "console",
+    "Files": "files.sink",
+    "JSONLines": "jsonl",
+    "MCAP": "mcap.sink",
+    "Memory": "memory",
+    "Parquet": "parquet.sink",
+}
 
 
 def __getattr__(name: str) -> Any:
