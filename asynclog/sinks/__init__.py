@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from asynclog.sinks.csv import CSV
     from asynclog.sinks.jsonl import JSONLines
     from asynclog.sinks.memory import Memory
+    from asynclog.sinks.mlflow import MLflow
 
-__all__ = ["CSV", "Console", "JSONLines", "Memory"]
+__all__ = ["CSV", "Console", "JSONLines", "MLflow", "Memory"]
 
-_HOMES = {"CSV": "csv", "Console": "console", "JSONLines": "jsonl", "Memory": "memory"}
+_HOMES = {"CSV": "csv", "Console": "console", "JSONLines": "jsonl", "MLflow": "mlflow", "Memory": "memory"}
 
 
 def __getattr__(name: str) -> Any:
