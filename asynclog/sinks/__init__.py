@@ -4,15 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asynclog.sinks.aim import Aim
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
     from asynclog.sinks.jsonl import JSONLines
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
 
-__all__ = ["CSV", "Console", "JSONLines", "MLflow", "Memory"]
+__all__ = ["CSV", "Aim", "Console", "JSONLines", "MLflow", "Memory"]
 
-_HOMES = {"CSV": "csv", "Console": "console", "JSONLines": "jsonl", "MLflow": "mlflow", "Memory": "memory"}
+_HOMES = {"Aim": "aim", "CSV": "csv", "Console": "console", "JSONLines": "jsonl", "MLflow": "mlflow", "Memory": "memory"}
 
 
 def __getattr__(name: str) -> Any:
