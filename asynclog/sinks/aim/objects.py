@@ -76,7 +76,7 @@ def _bins(value: Histogram) -> Any:
     import aim
 
     if not np.isfinite([value.low, value.high]).all():
-        raise InvalidValue(kind="histogram", expected="a finite number to show in Aim", got=f"{value.count} others")
+        raise InvalidValue(kind="histogram", expected="a finite number, which Aim needs to show one", got="none")
     return aim.Distribution(hist=value.counts, bin_range=(value.low, value.high))
 
 

@@ -6,8 +6,10 @@ was there, so that what is delivered twice is there once, and so is what was log
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from secrets import token_hex
 from time import time
 from typing import Any, ClassVar
 
@@ -46,7 +48,8 @@ class Aim:
             import_module("PIL")
         except ModuleNotFoundError as error:
             raise InvalidConfiguration(f"the sink Aim needs {error.name}: pip install 'asynclog-stream[aim]'") from error
-        self._info = run
+        # A run without a directory has no id, and nobody will look for it again.
+        self._info = run if run.id else replace(run, id=token_hex(8))
 
     async def write(self, batch: Batch, /) -> None:
         with translated():
@@ -79,7 +82,7 @@ class Aim:
             assert self._info is not None, "open() comes first"
             run = self._info
             home = Home(self.repo, run_hash(run.id, run.rank), at)
-            home.run.name = (self.name or run.name) + (f" rank {run.rank}" if run.rank else "")
+            home.run.name = (self.name or run.name or run.id) + (f" rank {run.rank}" if run.rank else "")
             if self.experiment is not None:
                 home.run.experiment = self.experiment
             home.run["asynclog"] = {"run_id": run.id, "rank": run.rank, "status": "running", "error": None}

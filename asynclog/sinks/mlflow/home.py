@@ -18,7 +18,7 @@ _PARENT_TAG: Final = "mlflow.parentRunId"
 class Home:
     """One run of ours, in one experiment. rank: above 0 it is a child of rank 0's run."""
 
-    def __init__(self, client: "MlflowClient", experiment_id: str, run_id: str, name: str, rank: int) -> None:
+    def __init__(self, client: "MlflowClient", experiment_id: str, run_id: str, name: str | None, rank: int) -> None:
         self._client, self._experiment_id = client, experiment_id
         self._run_id, self._name, self._rank = run_id, name, rank
 
@@ -32,7 +32,7 @@ class Home:
             return self._made(0, start_ms, tags, self._name)
         parent = self._found(0) or self._made(0, start_ms, {}, self._name)
         family = {**tags, _PARENT_TAG: parent.info.run_id}
-        return self._made(self._rank, start_ms, family, f"{self._name} rank {self._rank}")
+        return self._made(self._rank, start_ms, family, f"{self._name or ''} rank {self._rank}".lstrip())
 
     def _found(self, rank: int) -> Any:
         quoted = self._run_id.replace("'", "''")
@@ -40,7 +40,7 @@ class Home:
         found = self._client.search_runs([self._experiment_id], query, max_results=1, order_by=["attributes.start_time ASC"])
         return found[0] if found else None
 
-    def _made(self, rank: int, start_ms: int, tags: Mapping[str, str], name: str) -> Any:
+    def _made(self, rank: int, start_ms: int, tags: Mapping[str, str], name: str | None) -> Any:
         own = {**tags, RUN_TAG: self._run_id, RANK_TAG: str(rank)}
         made = self._client.create_run(self._experiment_id, start_ms, own, name)
         first = self._found(rank)

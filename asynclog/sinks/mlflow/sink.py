@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from asynclog.errors import InvalidValue, SinkRejected
@@ -80,9 +81,11 @@ class MLflow:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         with translated("when the run is looked for"):
             self._client = mlflow.MlflowClient(tracking_uri=self.tracking_uri)
-            name = self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "Default"
-            experiment = experiment_id(self._client, name, self.artifact_location)
-            self._home = Home(self._client, experiment, run.id, self.name or run.name, run.rank)
+            called = self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or "Default"
+            experiment = experiment_id(self._client, called, self.artifact_location)
+            # A run without a directory has no id, and nobody will look for it again.
+            run_id, name = run.id or token_hex(8), self.name or run.name or None
+            self._home = Home(self._client, experiment, run_id, name, run.rank)
             found = self._home.find()
             if found is not None:
                 self._enter(found)
