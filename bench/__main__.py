@@ -5,6 +5,7 @@
     live       the same with TensorBoard, W&B and JSON lines live at once
     w3         tensors of 64 MiB: GB/s in the caller and until on disk, and the heartbeat beside them
     w4         a million scalars back as arrays
+    sync       the run of w1 brought to destinations from its journal
     w5         kill -9 of the training process, of its recorder, of both: what is lost
     values     canonical forms, a histogram's counting, and what the loop pays for such values
     loans      arrays rendered into shared memory: what a use costs, whatever the size, beside a copy
@@ -39,6 +40,7 @@ from bench import (
     memory,
     report,
     rollouts,
+    sync,
     tables,
     values,
     w1_scalars,
@@ -57,6 +59,7 @@ WORKLOADS: Mapping[str, ModuleType] = {
     "live": w2_live,
     "w3": w3_tensors,
     "w4": w4_readback,
+    "sync": sync,
     "w5": w5_kill,
     "values": values,
     "loans": loans,

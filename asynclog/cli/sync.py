@@ -14,10 +14,10 @@ from rich.text import Text
 
 from asynclog.cli.ending import TROUBLE
 from asynclog.cli.ls import runs_below
-from asynclog.cli.screen import errors, print_json, safe
+from asynclog.cli.screen import WHOLE, errors, print_json, safe
 from asynclog.cli.words import count, duration
 from asynclog.config.lookup import settings_of, sink_named
-from asynclog.errors import AsynclogError, RunNotFound
+from asynclog.errors import AsynclogError, RunNotFound, SinkError
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
 from asynclog.readers import Synced, read
@@ -66,6 +66,12 @@ def _one(run: Path, route: Route, *, follow: bool, as_json: bool, patient: bool)
     except KeyboardInterrupt:
         _say("stopped", "yellow", f"{run}: the same command goes on from here")
         raise
+    except SinkError as error:
+        first, *traceback = str(error).splitlines()
+        for line in traceback:
+            errors.print(Text(safe(line, WHOLE), "dim"), soft_wrap=True)
+        _say("error", "bold red", f"{run}: {first}")
+        return False
     except (AsynclogError, OSError) as error:
         if not patient:
             raise

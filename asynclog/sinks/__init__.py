@@ -7,13 +7,28 @@ if TYPE_CHECKING:
     from asynclog.sinks.aim import Aim
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
+    from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
+    from asynclog.sinks.mcap.sink import MCAP
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
+    from asynclog.sinks.parquet.sink import Parquet
+    from asynclog.sinks.tensorboard import TensorBoard
 
-__all__ = ["CSV", "Aim", "Console", "JSONLines", "MLflow", "Memory"]
+__all__ = ["CSV", "MCAP", "Aim", "Console", "Files", "JSONLines", "MLflow", "Memory", "Parquet", "TensorBoard"]
 
-_HOMES = {"Aim": "aim", "CSV": "csv", "Console": "console", "JSONLines": "jsonl", "MLflow": "mlflow", "Memory": "memory"}
+_HOMES = {
+    "Aim": "aim",
+    "CSV": "csv",
+    "Console": "console",
+    "Files": "files.sink",
+    "JSONLines": "jsonl",
+    "MCAP": "mcap.sink",
+    "MLflow": "mlflow",
+    "Memory": "memory",
+    "Parquet": "parquet.sink",
+    "TensorBoard": "tensorboard",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -58,8 +58,18 @@ class Reading(NamedTuple):
 
 
 class DestinationTests:
-    """Subclass as ``Test…``, and give ``make_sink``, ``read_back``, ``shows``; then say what is special."""
+    """Subclass as ``Test…``, and give ``make_sink``, ``read_back``, ``shows``; then say what is special.
 
+    A vendor's library is named in ``needs`` and imported in the methods: the docs are made from these classes by whoever has
+    only some of the libraries.
+    """
+
+    destination: ClassVar[str] = ""
+    """Its name, as in the docs."""
+    reader: ClassVar[str] = ""
+    """What reads it back, for the docs: "TensorBoard's `EventAccumulator`"."""
+    needs: ClassVar[Sequence[str]] = ()
+    """Modules without which the exam is skipped."""
     shows: ClassVar[Mapping[str, str]] = {}
     """kind → what it becomes there, in the destination's own terms. Any other kind is rejected, event by event."""
     number: ClassVar[type[np.number]] = np.float64
@@ -89,6 +99,11 @@ class DestinationTests:
         return alike(form(kind, logged), shown, self.tolerance.get(kind, 0.0))
 
     # The exam.
+
+    @pytest.fixture(autouse=True)
+    def _has_what_it_needs(self) -> None:
+        for module in self.needs:
+            pytest.importorskip(module)
 
     def test_shows_a_run_as_it_is_recorded_and_nothing_twice_after_a_sync(self, tmp_path: Path) -> None:
         """Delivered live, from the place it has by default, and once more by a sync that knows nothing of that."""

@@ -14,6 +14,8 @@ _WORDS = {"scalar": "`metrics`", "string": "`text`", "config": "`config`"}
 
 
 class TestJSONLines(DestinationTests):
+    destination = "JSON lines"
+    reader = "Python's `json`"
     shows: ClassVar = {kind: _WORDS.get(kind, "described") for kind in EVERY_KIND}
     time_precision_s = 0.000_001
 
