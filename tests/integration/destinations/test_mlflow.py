@@ -103,6 +103,7 @@ def reading(uri: str, run: Path) -> Reading:
 
 class TestMLflow(DestinationTests):
     destination: ClassVar[str] = "MLflow"
+    reader: ClassVar[str] = "MLflow's client"
     shows: ClassVar[dict[str, str]] = {
         "scalar": "metrics",
         "image": "image grid",

@@ -22,7 +22,7 @@ async def test_a_library_that_is_missing_stops_its_sink_alone(
 ) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir()
-    (hidden / f"{library}.py").write_text(f"raise ModuleNotFoundError('No module named {library!r}', name={library!r})\n")
+    (hidden / f"{library}.py").write_text(f'raise ModuleNotFoundError("No module named {library}", name="{library}")\n')
     # Workers look for modules where their training process does.
     monkeypatch.syspath_prepend(hidden)
     sinks = [al.Route(sink, name="vendor"), al.sinks.JSONLines("metrics.jsonl")]
