@@ -17,7 +17,7 @@ pytest.importorskip("mlflow")
 import mlflow
 from mlflow import MlflowClient
 
-from asynclog import State, Table
+from asynclog import Image, Mesh, State, Table
 from asynclog.errors import SinkRejected, SinkUnavailable
 from asynclog.sink import RunInfo
 from asynclog.sinks import MLflow
@@ -166,8 +166,13 @@ def test_ranks_are_children_of_the_first(place: Place) -> None:
 def test_axes_and_epochs_are_numbers_of_their_own(place: Place) -> None:
     """Once a write, under names that no series of ours can have."""
     run = place.deliver((State(7, "valid", 2, axes={"samples": 640.0}), {"loss": 1.0, "accuracy": 0.5}))
-    assert run.data.metrics == {"valid/loss": 1.0, "valid/accuracy": 0.5, "axes/valid/samples": 640.0, "epoch/valid": 2.0}
-    (found,) = place.client.get_metric_history(run.info.run_id, "axes/valid/samples")
+    assert run.data.metrics == {
+        "valid/loss": 1.0,
+        "valid/accuracy": 0.5,
+        "x-axes/valid/samples": 640.0,
+        "x-axes/valid/epoch": 2.0,
+    }
+    (found,) = place.client.get_metric_history(run.info.run_id, "x-axes/valid/samples")
     assert (found.step, found.value) == (7, 640.0)
 
 
@@ -177,6 +182,13 @@ def test_equal_values_of_one_write_are_all_there_and_once(place: Place) -> None:
     place.deliver(entry)
     run = place.deliver(entry)
     assert len(list(files(place.client, run.info.run_id))) == 3
+
+
+def test_what_is_drawn_is_no_image_of_that_name(place: Place) -> None:
+    """The kind stands behind the name of its pictures, and an image that is called so is another series."""
+    run = place.deliver((State(0), {"bunny": Mesh(np.eye(3), np.array([[0, 1, 2]])), "bunny.mesh": Image(np.zeros((4, 4)))}))
+    keys = {path.split("+")[0] for path in files(place.client, run.info.run_id, "images")}
+    assert keys == {"images/train~bunny.mesh", "images/train~bunny_U2E_mesh"}
 
 
 def test_tables_are_mlflows_own(place: Place) -> None:
@@ -196,8 +208,6 @@ def test_tables_are_mlflows_own(place: Place) -> None:
 
 
 def test_what_can_not_be_rendered_is_rejected_and_the_rest_is_there(place: Place) -> None:
-    from asynclog import Mesh
-
     broken = Mesh(np.eye(3, dtype=np.float32), np.array([[0, 1, 9]]))
     run = place.deliver((State(0), {"loss": 1.0, "bunny": broken, "said": "fine"}))
     assert list(place.batch.rejected.values()) == [1]
