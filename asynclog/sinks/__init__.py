@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from asynclog.sinks.mcap.sink import MCAP
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.parquet.sink import Parquet
+    from asynclog.sinks.rerun.sink import Rerun
 
-__all__ = ["CSV", "MCAP", "Console", "Files", "JSONLines", "Memory", "Parquet"]
+__all__ = ["CSV", "MCAP", "Console", "Files", "JSONLines", "Memory", "Parquet", "Rerun"]
 
 _HOMES = {
     "CSV": "csv",
@@ -22,6 +23,7 @@ _HOMES = {
     "MCAP": "mcap.sink",
     "Memory": "memory",
     "Parquet": "parquet.sink",
+    "Rerun": "rerun.sink",
 }
 
 

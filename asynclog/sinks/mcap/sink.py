@@ -17,6 +17,7 @@ from asynclog.sinks.mcap.own import message
 from asynclog.sinks.mcap.recording import EVENTS, Message, Name, Recording, complete, identities, is_finished, last_time_ns
 from asynclog.sinks.mcap.shown import messages
 from asynclog.sinks.naming import flat_name
+from asynclog.sinks.successive import Earlier, Identities, existing, following
 from asynclog.sinks.strict_json import json_text
 from asynclog.sinks.summary import described
 
@@ -38,7 +39,7 @@ class MCAP:
     def __init__(self, path: str | Path = "run.mcap") -> None:
         self.path = Path(path)
         self._recording: Recording | None = None
-        self._earlier: _Earlier | None = None
+        self._earlier: Earlier | None = None
         self._taken: tuple[str, int, int] | None = None
         self._rejected: list[str] = []
 
@@ -46,16 +47,16 @@ class MCAP:
         _check_installed()
         path = path_in_run(self.path, run)
         path.parent.mkdir(parents=True, exist_ok=True)
-        there = list(_files(path))
+        there = existing(path)
         if run.resumed:
             for one in there:
                 if not is_finished(one):
                     complete(one)
-            self._earlier = _Earlier(there)
+            self._earlier = Earlier(there, last_time_ns, identities)
         else:
             for one in there:
                 one.unlink()
-        self._recording = Recording(next(_names(path, len(there) if run.resumed else 0)))
+        self._recording = Recording(following(path))
         about = {"id": run.id, "name": run.name, "writer": run.writer, "epoch": run.epoch, "rank": run.rank}
         self._recording.metadata("asynclog.run", {name: str(one) for name, one in about.items()})
         if run.config:
@@ -95,35 +96,17 @@ class MCAP:
         return self._recording
 
     def _messages(self, batch: Batch) -> Iterator[Message]:
-        known = None if self._earlier is None else self._earlier.reaching(batch)
+        known: Identities = frozenset() if self._earlier is None else self._earlier.reaching(batch)
         for block in batch.blocks():
-            yield from _metrics(block, known or frozenset())
+            yield from _metrics(block, known)
         for event in batch.others():
             try:
-                yield from _event(event, known or frozenset())
+                yield from _event(event, known)
             except InvalidValue as error:
                 self._rejected.append(f"MCAP can't show this {event.kind}: {error}")
 
 
-class _Earlier:
-    """What earlier processes delivered. Read only when something comes that is no later than that."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self._paths = paths
-        self._until_ns = max(map(last_time_ns, paths), default=0)
-        self._found: frozenset[tuple[Any, ...]] | None = None
-
-    def reaching(self, batch: Batch) -> frozenset[tuple[Any, ...]]:
-        """What of the batch may be there already."""
-        first = min([int(one.time_ns.min()) for one in batch.blocks()] + [one.time_ns for one in batch.others()], default=1 << 63)
-        if first > self._until_ns:
-            return frozenset()
-        if self._found is None:
-            self._found = frozenset(one for path in self._paths for one in identities(path))
-        return self._found
-
-
-def _metrics(block: Block, known: frozenset[tuple[Any, ...]]) -> Iterator[Message]:
+def _metrics(block: Block, known: Identities) -> Iterator[Message]:
     metric = message("Metric")
     steps, times = block.step.tolist(), block.time_ns.tolist()
     state: dict[str, Any] = {"epoch": block.epoch, "level": block.level}
@@ -145,7 +128,7 @@ def _metrics(block: Block, known: frozenset[tuple[Any, ...]]) -> Iterator[Messag
             yield Message(name, metric, time, made.SerializeToString(deterministic=True))
 
 
-def _event(event: Event, known: frozenset[tuple[Any, ...]]) -> Iterable[Message]:
+def _event(event: Event, known: Identities) -> Iterable[Message]:
     """The event's messages, and last what says whose they are: a chunk may end between them."""
     import crc32c
 
@@ -184,18 +167,6 @@ def _said(event: Event, name: Name, checksum: int) -> bytes:
         made.params = _valid(json_text(described(event.kind, event.value)))
     data: bytes = made.SerializeToString(deterministic=True)
     return data
-
-
-def _files(path: Path) -> Iterator[Path]:
-    for one in _names(path, 0):
-        if not one.exists():
-            return
-        yield one
-
-
-def _names(path: Path, first: int) -> Iterator[Path]:
-    for number in count(first):
-        yield path if not number else path.with_name(f"{path.stem}.{number}{path.suffix}")
 
 
 def _settings(config: Any) -> dict[str, str]:
