@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pytest
 
 import asynclog as al
 from asynclog.sink import Event
@@ -12,12 +11,13 @@ from asynclog.sinks.detail import detail
 from asynclog.values import EVERY_KIND
 from tests.integration.destinations.exam import DestinationTests, Reading, Shown
 
-datasets = pytest.importorskip("pyarrow.dataset")
 
 
 class TestParquet(DestinationTests):
     destination: ClassVar[str] = "Parquet"
-    shows = {kind: "`value`" if kind == "scalar" else "described in `detail`" for kind in EVERY_KIND} | {
+    reader: ClassVar[str] = "`pyarrow.dataset`"
+    needs: ClassVar[tuple[str, ...]] = ("pyarrow",)
+    shows: ClassVar[dict[str, str]] = {kind: "`value`" if kind == "scalar" else "described in `detail`" for kind in EVERY_KIND} | {
         "string": "`detail`", "config": "`detail`", "record": "`detail`", "table": "`detail`, its rows",
     }  # fmt: skip
     time_precision_s = 0.000_001
@@ -26,8 +26,10 @@ class TestParquet(DestinationTests):
         return al.sinks.Parquet(tmp_path / "metrics.parquet")
 
     def read_back(self, tmp_path: Path) -> Reading:
+        from pyarrow import dataset
+
         found = []
-        for row in datasets.dataset(tmp_path / "metrics.parquet").to_table().to_pylist():
+        for row in dataset.dataset(tmp_path / "metrics.parquet").to_table().to_pylist():
             name = f"{row['namespace']}/{row['key']}".lstrip("/")
             value = row["value"] if row["kind"] == "scalar" else json.loads(row["detail"])
             found.append(Shown(row["kind"], row["phase"], name, row["step"], value, row["time"].timestamp()))

@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pytest
 
 import asynclog as al
 from asynclog.values import EVERY_KIND
 from tests.integration.destinations.exam import DestinationTests, Reading, Shown
 from tests.integration.destinations.test_files import film, picture, sound
 from tests.rrdfile import files, logged, rows
-
-for library in ("rerun.chunk", "PIL", "av", "soundfile"):
-    pytest.importorskip(library)
 
 _WORDS = {
     "scalar": "`Scalars`",
@@ -67,10 +63,12 @@ def opened(kind: str, held: dict[str, Any]) -> Any:
 
 class TestRerun(DestinationTests):
     destination: ClassVar[str] = "Rerun"
-    shows = {kind: _WORDS[kind] for kind in EVERY_KIND}
-    tolerance = {"audio": 1e-4, "video": 8}
+    reader: ClassVar[str] = "the SDK's `RrdReader`"
+    needs: ClassVar[tuple[str, ...]] = ("rerun.chunk", "PIL", "av", "soundfile")
+    shows: ClassVar[dict[str, str]] = {kind: _WORDS[kind] for kind in EVERY_KIND}
+    tolerance: ClassVar[dict[str, float]] = {"audio": 1e-4, "video": 8}
     time_precision_s = 0.000_001
-    statuses = {"finished": "finished", "failed": "failed", "killed": "killed"}
+    statuses: ClassVar[dict[str, str]] = {"finished": "finished", "failed": "failed", "killed": "killed"}
 
     def make_sink(self, tmp_path: Path) -> Any:
         return al.sinks.Rerun(tmp_path / "run.rrd")
