@@ -24,11 +24,11 @@ def files(directory: Path) -> list[Path]:
 
 
 def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(entity, a row by column) in the order of the file. A file that is being written has no end, which is said as a warning."""
+    """(entity, a row by column) in the order of the file."""
     from rerun.chunk import RrdReader
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # a file that is being written has no end
         for chunk in RrdReader(path).stream():
             batch = chunk.to_record_batch()
             if "time" in batch.schema.names:

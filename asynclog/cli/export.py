@@ -70,9 +70,7 @@ def files(
     """A file a value, and an index that says what each is. Needs Pillow, soundfile and PyAV for what they encode."""
     refuse_directory(to, "index.jsonl", force)
     target, chosen = to.resolve(), dict(map(_format, formats or ()))
-    _through(
-        run, to, target.parent, lambda: Files(target.name, formats=chosen, layout=layout, keep_resolution=keep_resolution)
-    )
+    _through(run, to, target.parent, lambda: Files(target.name, formats=chosen, layout=layout, keep_resolution=keep_resolution))
 
 
 @export.command()

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from asynclog.readers.run import Run
 from asynclog.sink import RunInfo, Sink
 
-
 _EVENTS: Final = 1 << 16  # about half a second between two reports
 
 

@@ -6,8 +6,10 @@ name, step, epoch, axes, caption and parameters.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import count
+from importlib import import_module
+from itertools import repeat
 from pathlib import Path
+from struct import Struct
 from typing import Any, ClassVar, Final
 
 from asynclog.errors import InvalidValue
@@ -17,10 +19,12 @@ from asynclog.sinks.mcap.own import message
 from asynclog.sinks.mcap.recording import EVENTS, Message, Name, Recording, complete, identities, is_finished, last_time_ns
 from asynclog.sinks.mcap.shown import messages
 from asynclog.sinks.naming import flat_name
-from asynclog.sinks.successive import Earlier, Identities, existing, following
 from asynclog.sinks.strict_json import json_text
+from asynclog.sinks.successive import Earlier, Identities, existing, following
 from asynclog.sinks.summary import described
 
+_VALUE: Final = Struct("<Bd")
+_VALUE_TAG: Final = 1 << 3 | 1  # field 1 of Metric, a double
 _PARAMS: Final = frozenset({"image", "audio", "spectrogram", "video", "histogram", "point_cloud", "mesh", "tensor"})
 
 
@@ -107,25 +111,34 @@ class MCAP:
 
 
 def _metrics(block: Block, known: Identities) -> Iterator[Message]:
+    """A row's state is encoded once for all its numbers: the fields of a message may come in any order, and in parts."""
     metric = message("Metric")
-    steps, times = block.step.tolist(), block.time_ns.tolist()
-    state: dict[str, Any] = {"epoch": block.epoch, "level": block.level}
-    elapsed = None if block.elapsed_s is None else block.elapsed_s.tolist()
-    axes = {_valid(name): one.tolist() for name, one in block.axes.items()}
+    times, states = block.time_ns.tolist(), list(_states(block))
     for (namespace, key), values in zip(block.series, block.values, strict=True):
         name = Name("scalar", block.phase, _valid(namespace), _valid(key))
-        whole = values.dtype.kind == "i"
-        for at, step, time, value in zip(count(), steps, times, values.tolist()):
-            if known and (*name[:4], time, 0) in known:
-                continue
-            made = metric(value=value, step=step, **state)
-            if whole:
-                made.integer = value
-            if elapsed is not None:
-                made.elapsed_s = elapsed[at]
-            for axis, held in axes.items():
-                made.axes[axis] = held[at]
-            yield Message(name, metric, time, made.SerializeToString(deterministic=True))
+        numbers = [_VALUE.pack(_VALUE_TAG, value) for value in values.tolist()]
+        if values.dtype.kind == "i":
+            whole = (metric(integer=value).SerializeToString() for value in values.tolist())
+            numbers = [number + one for number, one in zip(numbers, whole, strict=True)]
+        for time, number, state in zip(times, numbers, states, strict=True):
+            if not known or (*name[:4], time, 0) not in known:
+                yield Message(name, metric, time, number + state)
+
+
+def _states(block: Block) -> Iterator[bytes]:
+    """A row's step, epoch, level, elapsed time and axes."""
+    metric = message("Metric")
+    elapsed = repeat(None) if block.elapsed_s is None else block.elapsed_s.tolist()
+    axes = [_valid(name) for name in block.axes]
+    held = zip(*(one.tolist() for one in block.axes.values()), strict=True) if axes else repeat(())
+    for step, seconds, numbers in zip(block.step.tolist(), elapsed, held, strict=False):
+        made = metric(step=step, epoch=block.epoch, level=block.level)
+        if seconds is not None:
+            made.elapsed_s = seconds
+        for axis, number in zip(axes, numbers, strict=True):
+            made.axes[axis] = number
+        data: bytes = made.SerializeToString(deterministic=True)
+        yield data
 
 
 def _event(event: Event, known: Identities) -> Iterable[Message]:
@@ -187,9 +200,8 @@ def _valid(text: str) -> str:
 
 
 def _check_installed() -> None:
-    try:
-        import foxglove_schemas_protobuf
-        import mcap.writer
-        import mcap_protobuf  # noqa: F401
-    except ImportError as error:
-        raise ImportError("this needs mcap and Foxglove's schemas: pip install 'asynclog-stream[mcap]'") from error
+    for module in ("mcap.writer", "mcap_protobuf.schema", "foxglove_schemas_protobuf"):
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ImportError("this needs mcap and Foxglove's schemas: pip install 'asynclog-stream[mcap]'") from error

@@ -105,7 +105,7 @@ class Rerun:
     def _numbers(self, stream: Any, block: Block, known: Identities) -> None:
         import rerun as rr
 
-        for at, (name, values) in enumerate(zip(block.series, block.values, strict=True)):
+        for name, values in zip(block.series, block.values, strict=True):
             path = entity(block.phase, *name)
             part = block._replace(series=[name], values=[values])
             if known:

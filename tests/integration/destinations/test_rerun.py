@@ -1,6 +1,5 @@
 """Rerun, read by the SDK's own reader of recordings."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any, ClassVar
