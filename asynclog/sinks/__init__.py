@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
     from asynclog.sinks.parquet.sink import Parquet
+    from asynclog.sinks.rerun.sink import Rerun
     from asynclog.sinks.tensorboard import TensorBoard
 
-__all__ = ["CSV", "MCAP", "Aim", "Console", "Files", "JSONLines", "MLflow", "Memory", "Parquet", "TensorBoard"]
+__all__ = ["CSV", "MCAP", "Aim", "Console", "Files", "JSONLines", "MLflow", "Memory", "Parquet", "Rerun", "TensorBoard"]
 
 _HOMES = {
     "Aim": "aim",
@@ -27,6 +28,7 @@ _HOMES = {
     "MLflow": "mlflow",
     "Memory": "memory",
     "Parquet": "parquet.sink",
+    "Rerun": "rerun.sink",
     "TensorBoard": "tensorboard",
 }
 
