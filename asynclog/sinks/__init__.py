@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
+    from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
     from asynclog.sinks.memory import Memory
 
-__all__ = ["CSV", "Console", "JSONLines", "Memory"]
+__all__ = ["CSV", "Console", "Files", "JSONLines", "Memory"]
 
-_HOMES = {"CSV": "csv", "Console": "console", "JSONLines": "jsonl", "Memory": "memory"}
+_HOMES = {
+    "CSV": "csv",
+    "Console": "console",
+    "Files": "files.sink",
+    "JSONLines": "jsonl",
+    "Memory": "memory",
+}
 
 
 def __getattr__(name: str) -> Any:
