@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
     from asynclog.sinks.memory import Memory
+    from asynclog.sinks.wandb.sink import WandB
 
-__all__ = ["CSV", "Console", "Files", "JSONLines", "Memory"]
+__all__ = ["CSV", "Console", "Files", "JSONLines", "Memory", "WandB"]
 
 _HOMES = {
     "CSV": "csv",
@@ -18,6 +19,7 @@ _HOMES = {
     "Files": "files.sink",
     "JSONLines": "jsonl",
     "Memory": "memory",
+    "WandB": "wandb.sink",
 }
 
 

@@ -117,7 +117,7 @@ def _entries(write: Write) -> list[tuple[Entry, list[Event]]]:
 def _said(event: Event) -> list[Any]:
     parts = getattr(event.value, "parts", None)
     params, arrays = parts() if parts is not None else (event.value, {})
-    said = [repr((event.kind, event.phase, event.namespace, event.key, params))]
+    said: list[Any] = [repr((event.kind, event.phase, event.namespace, event.key, params))]
     for name, array in arrays.items():
         said += [repr((name, array.dtype.str, array.shape)), np.ascontiguousarray(array).view(np.uint8).data]
     return said

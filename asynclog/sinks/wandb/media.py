@@ -54,7 +54,7 @@ def _images(value: Image) -> Any:
     import wandb
 
     pictures = image.pictures(value.data, value.layout, value.most)
-    captions = value.captions or [value.caption] * len(pictures)
+    captions: list[str | None] = [*value.captions] if value.captions else [value.caption] * len(pictures)
     over = value.masks or value.boxes is not None
     shown = [
         # W&B lays masks and boxes over the picture by itself, in the picture's own pixels.
@@ -155,7 +155,7 @@ def _cloud(value: PointCloud) -> Any:
     elif points.labels is not None:
         # Its colours are numbered from 1 to 14.
         columns.append(points.labels[:, None].astype(np.int64) % _CATEGORIES + 1)
-    rows = np.concatenate(columns, axis=1)
+    rows: Any = np.concatenate(columns, axis=1)
     if value.boxes is None:
         return wandb.Object3D(rows)
     words = value.box_labels or [""] * len(value.boxes)

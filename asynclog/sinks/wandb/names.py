@@ -14,7 +14,7 @@ _OWN: Final = frozenset({"step", "epoch"})
 
 
 def series_name(phase: str, namespace: str, key: str) -> str:
-    """"phase/namespace/key"."""
+    """ "phase/namespace/key"."""
     return _CODED.sub(lambda found: f"%{ord(found[0]):02X}", f"{phase}/{flat_name(namespace, key)}")
 
 

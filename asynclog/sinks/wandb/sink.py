@@ -1,7 +1,8 @@
 """The sink: a row of W&B's history for each write, at a step axis of its own.
 
-W&B's own step never goes back: a value at a lower one is dropped. So values are logged without it, and ``step`` is a metric that
-all others are drawn over; late, repeated and negative steps are kept. ``_timestamp`` is the time of the write, not of delivery.
+W&B's own step never goes back: a value at a lower one is dropped. So values are logged without it, and ``step`` is a metric
+that all others are drawn over; late, repeated and negative steps are kept. ``_timestamp`` is the time of the write, not of
+delivery.
 """
 
 import os
@@ -24,6 +25,19 @@ Mode = Literal["online", "offline"]
 _EXIT_CODES: Final = {"finished": 0, "failed": 1, "exited": 1, "killed": 137}
 _FLUSH_S: Final = 0.1
 """How often W&B's own process writes what it was given to its file; its default is 15 s."""
+_QUIET: Final[Mapping[str, Any]] = {
+    "silent": True,
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "save_code": False,
+    # What it would say of the machine it would say of the worker, at the time of delivery.
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+    "x_transaction_log_flush_interval": _FLUSH_S,
+}
 _LONGEST_FILE: Final = 180
 """Bytes of a name that becomes a file's: W&B adds 40, and file systems end at 255."""
 _series_name = lru_cache(1 << 16)(series_name)
@@ -130,20 +144,8 @@ class WandB:
         assert info is not None, "open() comes first"
         # A training process that uses W&B itself passes its service on, which would end with it.
         os.environ.pop("WANDB_SERVICE", None)
-        settings = wandb.Settings(
-            silent=True,
-            console="off",
-            disable_code=True,
-            disable_git=True,
-            save_code=False,
-            x_disable_machine_info=True,
-            x_disable_meta=True,
-            x_disable_stats=True,
-            x_save_requirements=False,
-            x_transaction_log_flush_interval=_FLUSH_S,
-            **({} if start is None else {"x_start_time": start}),
-            **({} if self.base_url is None else {"base_url": self.base_url}),
-        )
+        chosen: dict[str, Any] = {"x_start_time": start, "base_url": self.base_url}
+        settings = {**_QUIET} | {name: one for name, one in chosen.items() if one is not None}
         with _translated():
             run = wandb.init(
                 project=self.project,
@@ -155,7 +157,7 @@ class WandB:
                 resume="allow" if info.id else None,
                 mode=self.mode,
                 dir=self._files(info),
-                settings=settings,
+                settings=wandb.Settings(**settings),
             )
         run.define_metric("step", hidden=True)
         run.define_metric("*", step_metric="step")
