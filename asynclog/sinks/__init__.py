@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asynclog.sinks.comet.sink import Comet
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
     from asynclog.sinks.files.sink import Files
@@ -11,10 +12,11 @@ if TYPE_CHECKING:
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.wandb.sink import WandB
 
-__all__ = ["CSV", "Console", "Files", "JSONLines", "Memory", "WandB"]
+__all__ = ["CSV", "Comet", "Console", "Files", "JSONLines", "Memory", "WandB"]
 
 _HOMES = {
     "CSV": "csv",
+    "Comet": "comet.sink",
     "Console": "console",
     "Files": "files.sink",
     "JSONLines": "jsonl",

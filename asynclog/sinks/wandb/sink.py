@@ -9,17 +9,16 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final, Literal
 
 from asynclog.errors import InvalidConfiguration, InvalidValue, SinkUnavailable
 from asynclog.sink import Batch, Event, Place, RunInfo, Write
+from asynclog.sinks.coded import coded, series_name
 from asynclog.sinks.naming import without_collisions
 from asynclog.sinks.repeats import Repeats
 from asynclog.sinks.wandb.media import rendered
-from asynclog.sinks.wandb.names import axis_name, series_name
 
 Mode = Literal["online", "offline"]
 _EXIT_CODES: Final = {"finished": 0, "failed": 1, "exited": 1, "killed": 137}
@@ -40,7 +39,7 @@ _QUIET: Final[Mapping[str, Any]] = {
 }
 _LONGEST_FILE: Final = 180
 """Bytes of a name that becomes a file's: W&B adds 40, and file systems end at 255."""
-_series_name = lru_cache(1 << 16)(series_name)
+_OWN: Final = frozenset({"step", "epoch"})
 
 
 class WandB:
@@ -116,7 +115,7 @@ class WandB:
 
     def _log(self, write: Write, events: list[Event], batch: Batch) -> None:
         state = write.state
-        row: dict[str, Any] = {axis_name(name): value for name, value in state.axes.items()}
+        row: dict[str, Any] = {_axis_name(name): value for name, value in state.axes.items()}
         row |= {"step": state.step, "_timestamp": write.time_ns / 1e9}
         if state.epoch:
             row["epoch"] = state.epoch
@@ -126,7 +125,7 @@ class WandB:
                 if event.kind == "config":
                     self._started(write).config.update(_settings(event.value), allow_val_change=True)
                 elif event.kind == "scalar":
-                    row[_series_name(event.phase, event.namespace, event.key)] = event.value
+                    row[series_name(event.phase, event.namespace, event.key)] = event.value
                 else:
                     _add(row, event, Path(scratch), batch)
             if len(row) > frame:
@@ -187,7 +186,7 @@ def _require_wandb() -> None:
 
 
 def _add(row: dict[str, Any], event: Event, scratch: Path, batch: Batch) -> None:
-    name = _series_name(event.phase, event.namespace, event.key)
+    name = series_name(event.phase, event.namespace, event.key)
     if event.kind not in ("string", "record") and max(map(len, name.encode().split(b"/"))) > _LONGEST_FILE:
         batch.reject(f"W&B makes files of a {event.kind}'s name, which is longer than {_LONGEST_FILE} bytes")
         return
@@ -195,6 +194,12 @@ def _add(row: dict[str, Any], event: Event, scratch: Path, batch: Batch) -> None
         row[name] = rendered(event.kind, event.value, scratch)
     except InvalidValue as error:
         batch.reject(f"W&B can't show a value: {error}")
+
+
+def _axis_name(name: str) -> str:
+    """A further axis stands beside ``step`` under its own name, unless that could be another's."""
+    taken = name in _OWN or name.startswith("_") or "/" in name or not name
+    return series_name("axes", "", name) if taken else coded(name)
 
 
 def _has_mesh(events: list[Event]) -> bool:

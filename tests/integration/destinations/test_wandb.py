@@ -1,6 +1,5 @@
 """Weights & Biases in offline mode: the history that W&B's own process wrote, and the media beside it."""
 
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 import asynclog as al
+from tests.integration.destinations import media_files
 from tests.integration.destinations.exam import DestinationTests, Reading, Shown
 from tests.integration.destinations.forms import form
 from tests.integration.destinations.wandb_files import OfflineRun, runs_below
@@ -88,37 +88,18 @@ def _value(name: str, value: Any, files: Path) -> tuple[str, Any]:
     content = (files / value["path"]).read_bytes()
     match value["_type"], kind:
         case "image-file", _:
-            return kind, _picture(content)
+            return kind, media_files.picture(content)
         case "audio-file", _:
-            import soundfile
-
-            return kind, soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)[0].T
+            return kind, media_files.sound(content)
         case "video-file", _:
-            return kind, _film(content)
+            return kind, media_files.film(content)
         case "object3D-file", "point_cloud":
             return kind, np.array(json.loads(content))[:, :3].astype(np.float32)
         case "object3D-file", _:
-            import trimesh
-
-            return kind, np.asarray(trimesh.load(io.BytesIO(content), file_type="glb", force="mesh").vertices)
+            return kind, media_files.vertices(content)
         case "table-file", "table":
             return kind, [tuple(row) for row in json.loads(content)["data"]]
         case "table-file", _:
             table = json.loads(content)
             return kind, "\n\n".join(f"[{row[0]}]\n{row[1]}" for row in table["data"])
     raise AssertionError(value["_type"])
-
-
-def _picture(content: bytes) -> Any:
-    from PIL import Image
-
-    pixels = np.asarray(Image.open(io.BytesIO(content)))
-    return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
-
-
-def _film(content: bytes) -> Any:
-    import av
-
-    with av.open(io.BytesIO(content)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    return np.moveaxis(np.stack(frames), -1, 1)
