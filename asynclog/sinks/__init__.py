@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
     from asynclog.sinks.memory import Memory
+    from asynclog.sinks.neptune import Neptune
     from asynclog.sinks.wandb.sink import WandB
 
-__all__ = ["CSV", "Comet", "Console", "Files", "JSONLines", "Memory", "WandB"]
+__all__ = ["CSV", "Comet", "Console", "Files", "JSONLines", "Memory", "Neptune", "WandB"]
 
 _HOMES = {
     "CSV": "csv",
@@ -21,6 +22,7 @@ _HOMES = {
     "Files": "files.sink",
     "JSONLines": "jsonl",
     "Memory": "memory",
+    "Neptune": "neptune",
     "WandB": "wandb.sink",
 }
 

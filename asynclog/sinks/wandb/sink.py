@@ -79,7 +79,8 @@ class WandB:
         _require_wandb()
         self._info = run
         if run.directory is not None:
-            given = run.sink_directory("wandb") / _safe("-".join(filter(None, [self.mode, self.entity, self.project, run.id])))
+            place = "-".join(filter(None, [self.mode, self.entity, self.project, _run_id(run)]))
+            given = run.sink_directory("wandb") / f"{_safe(place)}.given"
             given.mkdir(exist_ok=True)
             self._repeats = Repeats(given)
         if self.mode == "online":

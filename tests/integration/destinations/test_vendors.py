@@ -12,6 +12,7 @@ from tests.unit.logger.recording import adds_up
 
 STEPS = 30
 VENDORS: dict[str, Callable[[], Any]] = {
+    "neptune_scale": lambda: al.sinks.Neptune("team/exam"),
     "wandb": lambda: al.sinks.WandB("exam", mode="offline"),
 }
 STANDIN = Path(__file__).with_name("standin.py")
@@ -19,10 +20,11 @@ STANDIN = Path(__file__).with_name("standin.py")
 
 def replace(vendor: str, deed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on workers find the stand-in first."""
-    place = tmp_path / "vendors"
-    place.mkdir()
-    (place / f"{vendor}.py").write_text(STANDIN.read_text())
-    monkeypatch.syspath_prepend(place)
+    package = tmp_path / "vendors" / vendor
+    package.mkdir(parents=True)
+    for module in ("__init__.py", "types.py"):
+        (package / module).write_text(STANDIN.read_text())
+    monkeypatch.syspath_prepend(package.parent)
     monkeypatch.setenv("STANDIN", deed)
 
 
