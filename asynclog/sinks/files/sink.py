@@ -70,6 +70,7 @@ class Files:
         self._known: frozenset[bytes] = frozenset()
         self._result: tuple[int, str] | None = None
         self._told: tuple[str, int, int] | None = None
+        self._rejected: list[str] = []
 
     async def open(self, run: RunInfo) -> None:
         self._directory = path_in_run(self.path, run)
@@ -85,8 +86,11 @@ class Files:
     async def write(self, batch: Batch, /) -> None:
         this = (batch.writer, batch.epoch, batch.seq)
         if self._told != this:
+            self._rejected = []
             await self._tell(batch)
             self._told = this
+        for why in self._rejected:
+            batch.reject(why)
         if self._scalars is not None:
             await self._scalars.write(_Numbers(batch))  # type: ignore[arg-type]
 
@@ -114,7 +118,7 @@ class Files:
             try:
                 file = self._file(event, number)
             except InvalidValue as error:
-                batch.reject(f"no file can show this {event.kind}: {error}")
+                self._rejected.append(f"no file can show this {event.kind}: {error}")
                 continue
             line = index.Line("", index.facts(event, file.content))
             if line.identity in self._known:

@@ -1,9 +1,9 @@
 """The exam that every destination takes: one recorded run, looked at through the destination's own reader.
 
     class TestTensorBoard(DestinationTests):
-        shows = {"scalar": "scalars", "image": "images", …}     # in the destination's own terms; other kinds are rejected
+        shows: ClassVar = {"scalar": "scalars", "image": "images", …}  # in its own terms; other kinds are rejected
         number = np.float32
-        tolerance = {"image": 0, "video": 8}
+        tolerance: ClassVar = {"image": 0, "video": 8}
         def make_sink(self, tmp_path): return al.sinks.TensorBoard(tmp_path / "board")
         def read_back(self, tmp_path): return Reading([Shown(kind, phase, name, step, value) for … in …])
 
@@ -12,11 +12,13 @@ The truth is the journal, whose readers have exams of their own: what it holds a
 """
 
 import asyncio
+import json
+import os
 import pickle
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -56,8 +58,18 @@ class Reading(NamedTuple):
 
 
 class DestinationTests:
-    """Subclass as ``Test…``, and give ``make_sink``, ``read_back``, ``shows``; then say what is special."""
+    """Subclass as ``Test…``, and give ``make_sink``, ``read_back``, ``shows``; then say what is special.
 
+    A vendor's library is named in ``needs`` and imported in the methods: the docs are made from these classes by whoever has
+    only some of the libraries.
+    """
+
+    destination: ClassVar[str] = ""
+    """Its name, as in the docs."""
+    reader: ClassVar[str] = ""
+    """What reads it back, for the docs: "TensorBoard's `EventAccumulator`"."""
+    needs: ClassVar[Sequence[str]] = ()
+    """Modules without which the exam is skipped."""
     shows: ClassVar[Mapping[str, str]] = {}
     """kind → what it becomes there, in the destination's own terms. Any other kind is rejected, event by event."""
     number: ClassVar[type[np.number]] = np.float64
@@ -88,11 +100,30 @@ class DestinationTests:
 
     # The exam.
 
-    def test_shows_a_run_that_is_recorded_and_nothing_twice(self, tmp_path: Path) -> None:
-        """Delivered live, from the place it has by default."""
+    @pytest.fixture(autouse=True)
+    def _has_what_it_needs(self) -> None:
+        for module in self.needs:
+            pytest.importorskip(module)
+
+    def test_shows_a_run_as_it_is_recorded_and_nothing_twice_after_a_sync(self, tmp_path: Path) -> None:
+        """Delivered live, from the place it has by default, and once more by a sync that knows nothing of that."""
         run = tmp_path / "run"
         routes = asyncio.run(record(run, [al.Route(self.make_sink(tmp_path), name="exam", deadline=50.0)]))
         self._check(run, tmp_path, routes["exam"], "finished")
+        again = asyncio.run(al.sync(run, self.make_sink(tmp_path), name="again"))
+        assert again.complete
+        self._check(run, tmp_path, again.counters, "finished", times=2)
+
+    def test_shows_a_run_that_was_recorded_without_it(self, tmp_path: Path) -> None:
+        """Delivered by sync alone; another one finds nothing left to do."""
+        run = tmp_path / "run"
+        asyncio.run(record(run, []))
+        synced = asyncio.run(al.sync(run, self.make_sink(tmp_path), name="exam"))
+        assert synced.complete
+        self._check(run, tmp_path, synced.counters, "finished")
+        idle = asyncio.run(al.sync(run, self.make_sink(tmp_path), name="exam"))
+        assert (idle.complete, idle.counters["offered"]) == (True, 0)
+        self._check(run, tmp_path, synced.counters, "finished")
 
     @pytest.mark.crash
     def test_what_was_accepted_is_there_after_a_kill(self, tmp_path: Path) -> None:
@@ -125,8 +156,6 @@ class DestinationTests:
 
     def environment(self) -> dict[str, str]:
         """Of the training process that is killed."""
-        import os
-
         return dict(os.environ)
 
     def _check(self, run: Path, tmp_path: Path, counters: Mapping[str, Any], status: str, *, times: int = 1) -> None:
@@ -152,9 +181,10 @@ class DestinationTests:
             where = (event.kind, flat_name(event.namespace, event.key))
             candidates, taken = shown.get(where, []), matched.setdefault(where, set())
             at = next((at for at, one in enumerate(candidates) if at not in taken and self._is(event, one)), None)
+            near = [(one.phase, one.step, str(one.value)[:80]) for one in candidates if one.step in (event.step, None)]
             assert at is not None, (
                 f"{where} of {event.phase} at step {event.step}, {str(form(event.kind, event.value))[:80]}, is missing or "
-                f"changed; shown: {[(one.phase, one.step, str(one.value)[:80]) for one in candidates if one.step in (event.step, None)]}"
+                f"changed; shown: {near}"
             )
             taken.update([at] if not repeats else (other for other, one in enumerate(candidates) if self._is(event, one)))
         left = [
@@ -176,7 +206,5 @@ class DestinationTests:
 
 def _saved(run: Path) -> dict[str, int]:
     """The counters that a route without a logger has left behind."""
-    import json
-
     content: dict[str, int] = json.loads((run / "cursors" / "exam" / "main.json").read_text())["counters"]
     return content

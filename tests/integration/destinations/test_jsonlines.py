@@ -14,8 +14,9 @@ _WORDS = {"scalar": "`metrics`", "string": "`text`", "config": "`config`"}
 
 
 class TestJSONLines(DestinationTests):
-    destination: ClassVar[str] = "JSON lines"
-    shows = {kind: _WORDS.get(kind, "described") for kind in EVERY_KIND}
+    destination = "JSON lines"
+    reader = "Python's `json`"
+    shows: ClassVar = {kind: _WORDS.get(kind, "described") for kind in EVERY_KIND}
     time_precision_s = 0.000_001
 
     def make_sink(self, tmp_path: Path) -> Any:
