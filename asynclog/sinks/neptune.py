@@ -22,7 +22,8 @@ from asynclog.sinks.repeats import Repeats
 from asynclog.values import Histogram, Record, Rollout
 
 _STEPS: Final = range(10**12)
-_LONGEST_NAME: Final = 1024
+LONGEST_NAME: Final = 1024
+"""Bytes of a name: Neptune drops a value with a longer one."""
 _LONGEST_TEXT: Final = 1 << 20
 _MOST_BINS: Final = 512
 _FILES: Final = {
@@ -104,7 +105,7 @@ class Neptune:
             if step not in _STEPS:
                 batch.reject(f"Neptune's steps are from 0 to 10^12, not {step}")
                 continue
-            name = shortened(series_name(event.phase, event.namespace, event.key), _LONGEST_NAME)
+            name = shortened(series_name(event.phase, event.namespace, event.key), LONGEST_NAME)
             try:
                 if event.kind == "scalar":
                     numbers[name] = float(event.value)
@@ -197,7 +198,7 @@ def _counted(value: Histogram) -> tuple[list[float], list[int]]:
 def _flat(settings: Mapping[Any, Any], above: str) -> Iterable[tuple[str, Any]]:
     """Settings by their paths, "config/optimizer/lr"; what Neptune has no type for, as text."""
     for name, value in settings.items():
-        path = shortened(coded(f"{above}/{name}"), _LONGEST_NAME)
+        path = shortened(coded(f"{above}/{name}"), LONGEST_NAME)
         if isinstance(value, Mapping) and value:
             yield from _flat(value, path)
         elif isinstance(value, bool | float | str) or (isinstance(value, int) and -(2**63) <= value < 2**63):

@@ -1,6 +1,5 @@
 """Comet's sink takes the public exam, read back from its archives, each message checked by comet_ml's own schema."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,25 +8,14 @@ import pytest
 
 import asynclog as al
 from asynclog.sink import Sink
-from asynclog.sinks.coded import shortened
-from asynclog.sinks.comet.messages import LONGEST_NAME
 from asynclog.testing import Delivered, SinkTests
-from asynclog.testing.examples import ODD_NAMES
 from asynclog.values import EVERY_KIND
-from tests.integration.destinations.comet_archives import Told, told_below
+from tests.integration.destinations.comet_archives import Told, name_of, told_below
 
 pytest.importorskip("comet_ml")
 pytestmark = [pytest.mark.blocking, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
-_LONG = {shortened(f"train/long/{key}", LONGEST_NAME): f"train/long/{key}" for _, key in ODD_NAMES}
 _KINDS = {"histogram3d": "histogram", "audio": "audio", "video": "video"}
-
-
-def name_of(shown: str) -> tuple[str, str]:
-    """(phase, name) of a name there."""
-    whole = re.sub("((?:%[0-9A-F]{2})+)", lambda code: bytes.fromhex(code[1].replace("%", "")).decode(), shown)
-    phase, _, name = _LONG.get(whole, whole).partition("/")
-    return phase, name
 
 
 def delivered(told: Told, *, whole: bool = True) -> Delivered | None:

@@ -4,7 +4,6 @@ Its client doesn't install beside W&B's: these tests run in an environment of th
 """
 
 import asyncio
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,12 @@ import pytest
 
 import asynclog as al
 from asynclog.sink import RunInfo, Sink
-from asynclog.sinks.coded import shortened
 from asynclog.testing import Delivered, SinkTests, batch_of
-from asynclog.testing.examples import ODD_NAMES
 from asynclog.values import EVERY_KIND
-from tests.integration.destinations.neptune_files import logged_below
+from tests.integration.destinations.neptune_files import logged_below, name_of
 
 pytest.importorskip("neptune_scale")
 pytestmark = [pytest.mark.blocking, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-
-_LONG = {shortened(f"train/long/{key}", 1024): f"train/long/{key}" for _, key in ODD_NAMES}
-
-
-def name_of(shown: str) -> tuple[str, str]:
-    """(phase, name) of a name there."""
-    whole = re.sub("((?:%[0-9A-F]{2})+)", lambda code: bytes.fromhex(code[1].replace("%", "")).decode(), shown)
-    phase, _, name = _LONG.get(whole, whole).partition("/")
-    return phase, name
 
 
 class TestNeptune(SinkTests):

@@ -1,6 +1,5 @@
 """W&B's sink takes the public exam, read back from the file that W&B's own process writes."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import asynclog as al
 from asynclog.sink import Sink
 from asynclog.testing import Delivered, SinkTests
 from asynclog.values import EVERY_KIND
+from tests.integration.destinations.coded_names import decoded
 from tests.integration.destinations.wandb_files import runs_below
 
 pytest.importorskip("wandb")
@@ -34,10 +34,6 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
 
 
-def plain(name: str) -> str:
-    return re.sub("%([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), name)
-
-
 class TestWandB(SinkTests):
     may_block = True
     kinds = tuple(kind for kind in EVERY_KIND if kind not in ("config", "tensor"))
@@ -51,7 +47,7 @@ class TestWandB(SinkTests):
                 for name, value in row.items():
                     if name in _OWN:
                         continue
-                    phase, _, rest = plain(name).partition("/")
+                    phase, _, rest = decoded(name).partition("/")
                     if rest.startswith("tensor"):
                         continue  # a histogram of what is finite in it; the exam's others are rejected
                     yield Delivered(self._kind(value), phase, "", rest, row["step"], value)

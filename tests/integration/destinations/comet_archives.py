@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import ZipFile
 
+from asynclog.sinks.comet.messages import LONGEST_NAME
+from tests.integration.destinations import coded_names
+
 
 class Told(NamedTuple):
     """A message. files: where those lie that it names, by name. meta: of its archive, empty while that isn't sealed."""
@@ -52,3 +55,8 @@ def _told(files: dict[str, bytes]) -> Iterator[Told]:
                 for box in files[item["file_path"]].splitlines():
                     boxes.validate(json.loads(box))
         yield Told(kind, payload, files, meta)
+
+
+def name_of(shown: str) -> tuple[str, str]:
+    """(phase, name) of a name there."""
+    return coded_names.name_of(shown, LONGEST_NAME)

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from asynclog.sinks.neptune import LONGEST_NAME
+from tests.integration.destinations import coded_names
+
 
 class Logged(NamedTuple):
     """A point of a series, or with step None a setting. value: a number, a text, counts, or a file's content."""
@@ -50,3 +53,8 @@ def _plain(value: Any, files: dict[str, Path]) -> Any:
     if kind == "file_ref":
         return files[held.path].read_bytes()
     return list(held.counts.values) if kind == "histogram" else held
+
+
+def name_of(shown: str) -> tuple[str, str]:
+    """(phase, name) of a name there."""
+    return coded_names.name_of(shown, LONGEST_NAME)

@@ -1,5 +1,6 @@
 """Comet's offline archive: the messages that its uploader would send, and the files they name."""
 
+import asyncio
 import csv
 import io
 import json
@@ -11,19 +12,19 @@ import numpy as np
 import pytest
 
 import asynclog as al
-from tests.conformance.test_comet_sink import name_of
+from asynclog.sink import RunInfo
+from asynclog.testing import batch_of
 from tests.integration.destinations import media_files
-from tests.integration.destinations.comet_archives import Told, told_below
+from tests.integration.destinations.comet_archives import Told, name_of, told_below
 from tests.integration.destinations.exam import DestinationTests, Reading, Shown
 
-pytest.importorskip("comet_ml")
-for library in ("PIL", "soundfile", "av", "trimesh"):
-    pytest.importorskip(library)
 pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 class TestComet(DestinationTests):
     destination: ClassVar[str] = "Comet"
+    reader: ClassVar[str] = "`comet_ml`'s own schemas and histogram, from the archive"
+    needs: ClassVar[tuple[str, ...]] = ("comet_ml", "PIL", "soundfile", "av", "trimesh")
     shows: ClassVar[dict[str, str]] = {
         "scalar": "metric",
         "string": "text sample",
@@ -121,7 +122,7 @@ def _value(payload: dict[str, Any], content: bytes) -> Any:
 
 def test_a_run_that_goes_on_makes_an_archive_that_goes_on(tmp_path: Path) -> None:
     """The second is appended to the first's experiment when it is uploaded; nothing of the first is in it."""
-    import asyncio
+    pytest.importorskip("comet_ml")
 
     async def session(step: int) -> None:
         async with al.MultiLogger(tmp_path / "run", sinks=[al.Route(al.sinks.Comet("exam"), name="comet")]) as log:
@@ -140,9 +141,7 @@ def test_a_run_that_goes_on_makes_an_archive_that_goes_on(tmp_path: Path) -> Non
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 async def test_what_a_killed_process_left_is_gone_on_with(tmp_path: Path) -> None:
     """A line that is cut short goes, what was whole stays, and nothing comes twice."""
-    from asynclog.sink import RunInfo
-    from asynclog.testing import batch_of
-
+    pytest.importorskip("comet_ml")
     run = RunInfo("a1", "run", tmp_path / "run", "main", 0)
     entries = [(al.State(step), {"loss": step / 7}) for step in range(5)]
     killed = al.sinks.Comet("exam")

@@ -9,19 +9,17 @@ import numpy as np
 import pytest
 
 import asynclog as al
-from tests.conformance.test_neptune_sink import name_of
 from tests.integration.destinations import media_files
 from tests.integration.destinations.exam import DestinationTests, Reading, Shown
-from tests.integration.destinations.neptune_files import Logged, logged_below
+from tests.integration.destinations.neptune_files import Logged, logged_below, name_of
 
-pytest.importorskip("neptune_scale")
-for library in ("PIL", "soundfile", "av", "trimesh"):
-    pytest.importorskip(library)
 pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 class TestNeptune(DestinationTests):
     destination: ClassVar[str] = "Neptune"
+    reader: ClassVar[str] = "the client's own repository of operations"
+    needs: ClassVar[tuple[str, ...]] = ("neptune_scale", "PIL", "soundfile", "av", "trimesh")
     shows: ClassVar[dict[str, str]] = {
         "scalar": "metric",
         "string": "string series",

@@ -14,9 +14,6 @@ from tests.integration.destinations.exam import DestinationTests, Reading, Shown
 from tests.integration.destinations.forms import form
 from tests.integration.destinations.wandb_files import OfflineRun, runs_below
 
-pytest.importorskip("wandb")
-for library in ("PIL", "soundfile", "av", "trimesh"):
-    pytest.importorskip(library)
 pytestmark = pytest.mark.timeout(120)
 
 _OWN = {"step", "epoch", "_step", "_timestamp", "_runtime", "_files", "_wandb"}
@@ -24,6 +21,8 @@ _OWN = {"step", "epoch", "_step", "_timestamp", "_runtime", "_files", "_wandb"}
 
 class TestWandB(DestinationTests):
     destination: ClassVar[str] = "W&B"
+    reader: ClassVar[str] = "W&B's protocol buffers from the file its process writes in offline mode, and the media beside it"
+    needs: ClassVar[tuple[str, ...]] = ("wandb", "PIL", "soundfile", "av", "trimesh")
     shows: ClassVar[dict[str, str]] = {
         "scalar": "metric",
         "string": "text",
