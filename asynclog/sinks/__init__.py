@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asynclog.sinks.aim import Aim
+    from asynclog.sinks.comet.sink import Comet
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
     from asynclog.sinks.files.sink import Files
@@ -12,24 +13,44 @@ if TYPE_CHECKING:
     from asynclog.sinks.mcap.sink import MCAP
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
+    from asynclog.sinks.neptune import Neptune
     from asynclog.sinks.parquet.sink import Parquet
     from asynclog.sinks.rerun.sink import Rerun
     from asynclog.sinks.tensorboard import TensorBoard
+    from asynclog.sinks.wandb.sink import WandB
 
-__all__ = ["CSV", "MCAP", "Aim", "Console", "Files", "JSONLines", "MLflow", "Memory", "Parquet", "Rerun", "TensorBoard"]
+__all__ = [
+    "CSV",
+    "MCAP",
+    "Aim",
+    "Comet",
+    "Console",
+    "Files",
+    "JSONLines",
+    "MLflow",
+    "Memory",
+    "Neptune",
+    "Parquet",
+    "Rerun",
+    "TensorBoard",
+    "WandB",
+]
 
 _HOMES = {
     "Aim": "aim",
     "CSV": "csv",
+    "Comet": "comet.sink",
     "Console": "console",
     "Files": "files.sink",
     "JSONLines": "jsonl",
     "MCAP": "mcap.sink",
     "MLflow": "mlflow",
     "Memory": "memory",
+    "Neptune": "neptune",
     "Parquet": "parquet.sink",
     "Rerun": "rerun.sink",
     "TensorBoard": "tensorboard",
+    "WandB": "wandb.sink",
 }
 
 
