@@ -4,14 +4,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asynclog.sinks.alerts import Alerts
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
     from asynclog.sinks.jsonl import JSONLines
     from asynclog.sinks.memory import Memory
+    from asynclog.sinks.progress import Progress
 
-__all__ = ["CSV", "Console", "JSONLines", "Memory"]
+__all__ = ["CSV", "Alerts", "Console", "JSONLines", "Memory", "Progress"]
 
-_HOMES = {"CSV": "csv", "Console": "console", "JSONLines": "jsonl", "Memory": "memory"}
+_HOMES = {
+    "Alerts": "alerts",
+    "CSV": "csv",
+    "Console": "console",
+    "JSONLines": "jsonl",
+    "Memory": "memory",
+    "Progress": "progress",
+}
 
 
 def __getattr__(name: str) -> Any:

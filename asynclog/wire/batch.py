@@ -8,18 +8,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asynclog.sink import Column, Event, Write
+from asynclog.sink import Column, Event, Extent, Write
 from asynclog.wire.frame import Buffer, Frame, encode, joined
 from asynclog.wire.schema import Schema, Series
 
 _NO_AXES: Final[Mapping[str, float]] = {}
 _PIECE: Final = 256
 """Writes between two calls of a batch's ``pace``."""
+
+
+class States(NamedTuple):
+    """Of consecutive records of one phase and epoch, an item an event or a row."""
+
+    phase: str
+    epoch: int
+    step: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
 
 
 class Rows:
@@ -46,6 +55,9 @@ class Rows:
         for at, series in enumerate(self.schema.series):
             column = fields[:, first + at]
             yield series, Column(step, time, column.view(np.int64) if series.code == "q" else column)
+
+    def states(self) -> Iterator[States]:
+        yield States(self.schema.phase, self.epoch, self.schema.fields(self.payload)[:, 0].view(np.int64), self.times)
 
     def writes(self) -> Iterator[tuple[int, list[Event]]]:
         """Per row, its time and its numbers as events."""
@@ -106,6 +118,12 @@ class Events:
                     np.array([one.value for one in events], np.int64 if series.code == "q" else np.float64),
                 ),
             )
+
+    def states(self) -> Iterator[States]:
+        for (phase, epoch), events in groupby(self._events, attrgetter("phase", "epoch")):
+            found = [(one.step, one.time_ns) for one in events]
+            step, time = np.array(found, np.int64).T
+            yield States(phase, epoch, step, time)
 
     def writes(self) -> Iterator[tuple[int, list[Event]]]:
         for time, events in groupby(self._events, attrgetter("time_ns")):
@@ -216,6 +234,16 @@ class Batch:
         return {name: _one_column(columns) for name, columns in found.items()}
 
     @cached_property
+    def extents(self) -> Sequence[Extent]:
+        found: dict[tuple[str, int], list[States]] = {}
+        for part in self.parts:
+            for states in part.states():
+                if len(states.step):
+                    found.setdefault(states[:2], []).append(states)
+        extents = [_extent(*which, states) for which, states in found.items()]
+        return sorted(extents, key=lambda one: one.first_ns)
+
+    @cached_property
     def frames(self) -> Sequence[bytes]:
         return [joined(encode(one, self._nonce)) for one in self._frames]
 
@@ -228,6 +256,14 @@ class Batch:
 
 def _at_once() -> None:
     """Nobody waits."""
+
+
+def _extent(phase: str, epoch: int, states: list[States]) -> Extent:
+    step, time = (np.concatenate(parts) for parts in zip(*(one[2:] for one in states), strict=True))
+    # A write's numbers, texts and media are records of their own, all of one time.
+    times, where = np.unique(time, return_index=True)
+    first, last = step[where[0]], step[where[-1]]
+    return Extent(phase, epoch, len(times), int(first), int(last), int(step.max()), int(times[0]), int(times[-1]))
 
 
 def _one_column(columns: list[Column]) -> Column:
