@@ -1,4 +1,4 @@
-"""Alerts by HTTP POST, in the JSON that Slack's incoming webhooks take, and those of Mattermost, Rocket.Chat, Discord (…/slack).
+"""Alerts by HTTP POST, in the JSON of Slack's incoming webhooks; Mattermost, Rocket.Chat and Discord (…/slack) take it, too.
 
 The standard library's http.client in a thread, one connection a message: an alert is rare, and a pool of connections would be
 stale whenever one comes. The URL is a secret (who has it can post): it shows in no message, traceback or repr.
