@@ -51,6 +51,9 @@ class Calls:
             if verdict is Verdict.AGAIN:
                 self.failing = True
                 await asyncio.sleep(self._retry.delay_s)
+                if self.left:
+                    # Meanwhile. Whoever comes next has the cursor, and delivers what this one would bring a second time.
+                    return False
                 continue
             if verdict is Verdict.STOP or call == "open":
                 self.stop(self.error)
