@@ -215,7 +215,9 @@ def _ordered(actions: "Mapping[str, Callback | Action]", rules: Sequence[Rule]) 
         elif callable(one):
             made[name] = Call(one)
         else:
-            raise InvalidConfiguration(f"action {name!r}: expected a function or what has async send(alerts), not {type(one).__name__}")
+            raise InvalidConfiguration(
+                f"action {name!r}: expected a function or what has async send(alerts), not {type(one).__name__}"
+            )
     if _CONSOLE not in made and any(_CONSOLE in rule.to for rule in rules if rule.to is not None):
         made[_CONSOLE] = Terminal()
     return dict(sorted(made.items(), key=lambda one: not isinstance(one[1], Terminal | Call)))

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 STYLES: Final = ("rich", "tqdm")
 _COLOURS: Final = {"train": "green", "valid": "cyan", "test": "magenta"}
-_BAR: Final = 30
+_BARS: Final = ((120, 30), (100, 16), (0, 6))
+"""At which width of the terminal a bar is how wide."""
 
 
 def require(style: str) -> None:
@@ -27,22 +28,24 @@ def require(style: str) -> None:
         ) from error
 
 
-def bars(tally: Tally, now_s: float, epochs: int | None) -> "RenderableType":
-    """A bar a phase; one that has no total moves to and fro."""
+def bars(tally: Tally, now_s: float, epochs: int | None, width: int) -> "RenderableType":
+    """A bar a phase; one that has no total moves to and fro. Where there is little width, numbers give way first."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
-    for _ in range(7):
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    for _ in range(6):
         table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    bar_width = next(bar for least, bar in _BARS if width >= least)
     for track in tally.tracks.values():
         colour = _COLOURS.get(track.phase, "white")
         share = f"{track.done / track.total:4.0%}" if track.total else ""
         bar = ProgressBar(
             total=track.total,
             completed=track.done,
-            width=_BAR,
+            width=bar_width,
             pulse=track.total is None,
             animation_time=now_s,
             complete_style=colour,
@@ -56,7 +59,7 @@ def bars(tally: Tally, now_s: float, epochs: int | None) -> "RenderableType":
             Text(track.phase, f"bold {colour}"),
             bar,
             Text(f"{position(track)} {share}".rstrip()),
-            Text(speed(track), "yellow"),
+            Text(speed(track).replace(" steps/s", "/s"), "yellow"),
             Text(f"{duration(now_s - track.first_s)} {left(track)}".rstrip(), "dim"),
             Text(epoch(track, epochs), "blue"),
             values,
@@ -79,7 +82,7 @@ def meters(tally: Tally, now_s: float, epochs: int | None, width: int) -> "Rende
                 track.total,
                 max(0.0, now_s - track.first_s),
                 prefix=f"{track.phase}{f' {about}' if about else ''}",
-                postfix=numbers(tally.shown(track)).replace(" ", ", "),
+                postfix=", ".join(numbers([one]) for one in tally.shown(track)),
                 **options,
             )
         )

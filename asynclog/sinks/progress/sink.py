@@ -23,6 +23,7 @@ _log: Final = logging.getLogger("asynclog.progress")
 _IDLE_S: Final = 1.0
 _LONGEST_ERROR: Final = 200
 _SHARE: Final = 20
+_ENDED: Final = {"killed": "was killed", "exited": "exited without closing"}
 
 
 class Progress:
@@ -80,10 +81,7 @@ class Progress:
         if not self._shows:
             return
         if self._is_live:
-            from asynclog.sinks.progress.screen import Screen
-
-            self._screen = Screen(self._file)
-            await asyncio.to_thread(self._screen.start)
+            self._screen = await asyncio.to_thread(_started, self._file)
         self._showing = asyncio.create_task(self._show_on())
 
     async def write(self, batch: Batch, /) -> None:
@@ -96,7 +94,7 @@ class Progress:
 
     async def run_ended(self, status: str, error: str | None) -> None:
         why = f": {safe(error, _LONGEST_ERROR)}" if error else ""
-        self._ending = f"{status}{why}"
+        self._ending = f"{_ENDED.get(status, status)}{why}"
 
     async def aclose(self) -> None:
         showing, self._showing = self._showing, None
@@ -168,7 +166,7 @@ class Progress:
     def _content(self, screen: "Screen") -> "RenderableType":
         if self._style == "tqdm":
             return meters(self._tally, time.time(), self._epochs, screen.console.width)
-        return bars(self._tally, time.time(), self._epochs)
+        return bars(self._tally, time.time(), self._epochs, screen.console.width)
 
     def _print(self, text: str) -> None:
         assert self._file is not None
@@ -185,3 +183,12 @@ class Progress:
         return (
             f"<Progress: {', '.join(f'{one.phase} {position(one)}' for one in self._tally.tracks.values()) or 'nothing yet'}>"
         )
+
+
+def _started(stream: TextIO) -> "Screen":
+    # In a thread, too: what is imported is read from the disk.
+    from asynclog.sinks.progress.screen import Screen
+
+    screen = Screen(stream)
+    screen.start()
+    return screen
