@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import asynclog as al
-from asynclog.sinks.alerts import Above, Ended, NotFinite, Silent, Webhook
+from asynclog.sinks.alerts import Above, NotFinite, Webhook
 from tests.integration import scripts
 from tests.unit.logger.recording import adds_up
 from tests.unit.sinks.alerts.servers import Channel

@@ -12,7 +12,7 @@ alarmed   a clearance                                                           
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from math import inf, isfinite, nan, sqrt
+from math import copysign, inf
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,7 @@ Flags = NDArray[np.bool_]
 Memory = tuple[float, ...]
 STATUSES: Final = ("finished", "failed", "killed", "exited")
 _NOTHING: Final[Memory] = ()
+_MOST: Final = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,26 +173,25 @@ class Jump(ValueRule):
             raise InvalidConfiguration(f"rule {self.name!r}: expected deviations > 0, over ≥ 2 and after ≥ 2")
 
     def judge(self, memory: Memory, values: Numbers) -> tuple[Flags, Flags, Memory]:
-        count, mean, variance = memory or (0.0, nan, 0.0)
+        finite = np.isfinite(values)
+        count, mean, variance = memory or (0.0, 0.0, 0.0)
         weight = 2.0 / (self.over + 1.0)
-        needed = self.over if self.after is None else self.after
+        keep, most = 1.0 - weight, self.deviations**2
         bad = np.zeros(len(values), np.bool_)
-        good = np.zeros(len(values), np.bool_)
-        for at, value in enumerate(map(float, values.tolist())):
-            if not isfinite(value):
-                continue
-            if count >= needed:
-                bad[at] = abs(value - mean) > self.deviations * sqrt(variance)
-                good[at] = not bad[at]
-            if not count:
-                mean = value
-            else:
-                # Through differences that can't overflow: two values may be as far apart as there are floats.
-                change = weight * (value - mean) if isfinite(value - mean) else weight * value - weight * mean
-                mean += change
-                variance = min((1.0 - weight) * (variance + change * (change / weight)), _MOST_VARIANCE)
-            count += 1
-        return bad, good, (count, mean, variance)
+        known = np.cumsum(finite) + count > (self.over if self.after is None else self.after)
+        # This loop is what the rule costs: a microsecond a value.
+        for at, value, judged in zip(
+            np.flatnonzero(finite).tolist(), values[finite].tolist(), known[finite].tolist(), strict=True
+        ):
+            off = value - mean if count else 0.0
+            if off - off:
+                off = copysign(_MOST, off)  # two values may be as far apart as there are floats
+            if judged and off * off > most * variance:
+                bad[at] = True
+            mean = mean + weight * off if count else float(value)
+            variance = min(keep * (variance + weight * off * off), _MOST)
+            count += 1.0
+        return bad, finite & known & ~bad, (count, mean, variance)
 
     def reason(self) -> str:
         return f"is {self.deviations:g} deviations off its mean"
@@ -241,9 +241,6 @@ class Ended(Rule):
 
     def _described(self) -> str:
         return f"ended as {'|'.join(self.statuses)}"
-
-
-_MOST_VARIANCE: Final = float(np.finfo(np.float64).max)
 
 
 def patterns(series: str | Sequence[str]) -> Sequence[str]:

@@ -81,7 +81,7 @@ class Progress:
         if not self._shows:
             return
         if self._is_live:
-            self._screen = await asyncio.to_thread(_started, self._file)
+            self._screen = await asyncio.to_thread(_started, self._file, self._content)
         self._showing = asyncio.create_task(self._show_on())
 
     async def write(self, batch: Batch, /) -> None:
@@ -185,10 +185,11 @@ class Progress:
         )
 
 
-def _started(stream: TextIO) -> "Screen":
+def _started(stream: TextIO, content: "Callable[[Screen], RenderableType]") -> "Screen":
     # In a thread, too: what is imported is read from the disk.
     from asynclog.sinks.progress.screen import Screen
 
     screen = Screen(stream)
+    content(screen)  # so that nothing is imported later, beside the loop
     screen.start()
     return screen

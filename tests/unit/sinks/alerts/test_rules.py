@@ -1,3 +1,4 @@
+from itertools import pairwise
 from math import inf, nan
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_alerts_do_not_depend_on_how_points_are_cut_into_batches(rule: ValueRule
 @given(rule=rules, values=numbers)
 def test_alerts_of_one_series_are_a_cooldown_apart(rule: ValueRule, values: list[float]) -> None:
     _, found = look(rule, QUIET, column(values))
-    apart = [later.step - one.step for one, later in zip(found, found[1:], strict=False)]
+    apart = [later.step - one.step for one, later in pairwise(found)]
     assert all(one >= rule.cooldown for one in apart)
 
 

@@ -161,7 +161,7 @@ async def test_it_goes_through_the_proxy_of_the_environment(channel: Channel, mo
     port = server.sockets[0].getsockname()[1]
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
     monkeypatch.delenv("no_proxy", raising=False)
-    with pytest.raises(SinkUnavailable, match="hooks.example"):
+    with pytest.raises(SinkUnavailable, match=r"hooks\.example"):
         await send(Webhook("http://hooks.example/s3cret"))
     assert asked[0].startswith(b"CONNECT hooks.example:80 ")
     server.close()

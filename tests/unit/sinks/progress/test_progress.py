@@ -93,7 +93,8 @@ async def test_on_a_terminal_a_phase_is_a_bar(style: Any) -> None:
     await shown(Progress(80, per_epoch={"valid": 4}, epochs=3, file=file, style=style), BATCH, valid)
     text = file.getvalue()
     assert "\x1b[" in text
-    assert ("40/80" in text) and ("2/4" in text)
+    assert "40/80" in text
+    assert "2/4" in text
     assert "epoch 1/3" in text
     assert "acc" in text
 
