@@ -51,10 +51,16 @@ class Calls:
             if verdict is Verdict.AGAIN:
                 self.failing = True
                 await asyncio.sleep(self._retry.delay_s)
+                if self._left_meanwhile():
+                    return False
                 continue
             if verdict is Verdict.STOP or call == "open":
                 self.stop(self.error)
             return False
+
+    def _left_meanwhile(self) -> bool:
+        # Whoever comes next has the cursor, and delivers what this one would bring a second time.
+        return self.left
 
     def stop(self, error: str) -> None:
         """Give the sink up, loudly."""
