@@ -344,6 +344,40 @@ def test_a_manager_says_what_came_out_of_order(tmp_path: Path) -> None:
         manager.append(logger(tmp_path))
 
 
+def test_a_manager_is_started_once(tmp_path: Path) -> None:
+    """A second start left the first one's logger open, with what was logged on it, and nobody to end it."""
+    manager = threedb.LoggerManager(tmp_path / "run")
+    manager.start()
+    manager.log({"id": "first"})
+    with pytest.raises(al.LoggerClosed, match="started already"):
+        manager.start()
+    manager.log({"id": "second"})
+    manager.join()
+    assert [event.value.message for event in al.read(tmp_path / "run").events("record")] == ["first", "second"]
+    assert al.read(tmp_path / "run").status == "finished"
+
+
+def test_a_manager_that_could_not_start_says_so_and_may_try_again(tmp_path: Path) -> None:
+    first, second = threedb.LoggerManager(tmp_path / "run"), threedb.LoggerManager(tmp_path / "run")
+    with first:
+        with pytest.raises(al.RunInUse):
+            second.start()
+        with pytest.raises(al.LoggerClosed, match=r"start\(\) comes first"):
+            second.log({"id": "lost"})
+    with second:
+        second.log({"id": "kept"})
+
+
+async def test_a_result_of_text_that_nobody_can_read_is_refused(tmp_path: Path) -> None:
+    """Its record would have been left out with a warning, and its channels recorded."""
+    async with al.MultiLogger(tmp_path / "run") as log:
+        results = threedb.Results(log)
+        for item, channels in (({"id": "\ud800"}, {}), ({"id": "x", "\udcff": 1}, {}), ({"id": "x"}, {"\ud800": 1.0})):
+            with pytest.raises(al.InvalidValue, match="expected a value that can be read, got UnicodeEncodeError"):
+                await results.log(item, channels)
+    assert list(al.read(tmp_path / "run").events()) == []
+
+
 # -- the example ---------------------------------------------------------------------------------------------------------
 
 
