@@ -53,7 +53,8 @@ def _parsed(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidConfiguration(f"{path}{asked}: {error.strerror or error}") from error
-    except Exception as error:  # A date of a 13th month raises what date() does, a number what int() does
+    except Exception as error:
+        # A date of a 13th month raises what date() does, a number of many digits what int() does.
         raise InvalidConfiguration(f"{path}{asked} is no YAML: {error or type(error).__name__}") from error
     if not isinstance(found, dict):
         raise InvalidConfiguration(f"{path}{asked}: expected a mapping, got {type(found).__name__}")
