@@ -55,7 +55,7 @@ def _parsed(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         raise InvalidConfiguration(f"{path}{asked}: {error.strerror or error}") from error
     except Exception as error:
         # A date of a 13th month raises what date() does, a number of many digits what int() does.
-        raise InvalidConfiguration(f"{path}{asked} is no YAML: {error or type(error).__name__}") from error
+        raise InvalidConfiguration(f"{path}{asked} is no YAML: {str(error) or type(error).__name__}") from error
     if not isinstance(found, dict):
         raise InvalidConfiguration(f"{path}{asked}: expected a mapping, got {type(found).__name__}")
     if _values(found, {}) > _MOST_VALUES:

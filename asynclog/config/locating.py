@@ -109,7 +109,7 @@ def _check_exports(module: str, source: Path) -> None:
     except SyntaxError as error:
         raise InvalidConfiguration(f"logger module {module}: line {error.lineno or 1}: {error.msg}") from error
     except (OSError, ValueError, MemoryError, RecursionError) as error:
-        raise InvalidConfiguration(f"logger module {module} can't be read: {error or type(error).__name__}") from error
+        raise InvalidConfiguration(f"logger module {module} can't be read: {str(error) or type(error).__name__}") from error
     names: dict[str, bool] = {}
     _collect(tree.body, names)
     # A star import, or a module's own __getattr__, may bring it: then it is told when it is loaded.
