@@ -211,14 +211,16 @@ async def test_a_logger_that_fails_or_hangs_stops_nobody_and_its_error_comes_hom
 
 async def test_a_module_that_cannot_be_imported_comes_home_with_its_traceback(tmp_path: Path) -> None:
     path = tmp_path / "bad.py"
-    path.write_text("import os\nLogger = os.no_such_thing\n")
+    imported = tmp_path / "imported"
+    path.write_text(f"import os\nopen({str(imported)!r}, 'a').write('x')\nLogger = os.no_such_thing\n")
     with pytest.raises(ExceptionGroup) as failed:
         async with al.MultiLogger(tmp_path / "run", sinks=await loggers(str(path))) as log:
             await threedb.Results(log).log({"id": "r0"})
     (error,) = failed.value.exceptions
     assert isinstance(error, al.SinkError)
-    assert 'bad.py", line 2' in str(error)
+    assert 'bad.py", line 3' in str(error)
     assert "no_such_thing" in str(error)
+    assert imported.read_text() == "xxx", "tried three times, and not once more to be closed"
 
 
 def test_a_logger_that_comes_late_gets_every_result(tmp_path: Path) -> None:
