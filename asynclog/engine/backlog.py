@@ -21,7 +21,7 @@ _NO_END: Final = "no end was recorded: what wrote the run and its recorder were 
 
 class BacklogFeed(JournalFeed):
     """own_epoch: the newest. grows(): whether a process still writes the stream. follow: wait for what it writes; otherwise the
-    feed ends where the journal does now, and tells of no ending while the stream grows.
+    feed ends about where the journal does now, and tells of no ending while the stream grows.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class BacklogFeed(JournalFeed):
         self._first_epoch = self._cursor.epoch
         self._settled_here = self._cursor.events
         self._known = events_by_epoch(stream)
+        # A run may grow faster than it is delivered.
+        self._until = max((epoch, number, path.stat().st_size) for epoch, number, path in segments(stream))
 
     def halt(self) -> None:
         """From any thread: end before the next delivery, wherever that is."""
@@ -62,6 +64,9 @@ class BacklogFeed(JournalFeed):
             return self._standing()
         # Asked before the files are: whoever finds nobody writing has seen everything that will come.
         grows = self._grows()
+        if grows and not self._follow and self._reached_now:
+            self._halted = True
+            return self._standing()
         found = super().next()
         if found is not None:
             return found
@@ -72,6 +77,11 @@ class BacklogFeed(JournalFeed):
             self._halted = True
             return self._standing()
         return None
+
+    @property
+    def _reached_now(self) -> bool:
+        """Whether all is read that was there when the feed began."""
+        return self._tail.place >= self._until and not self._frames and self._following is None
 
     def _standing(self) -> Delivery:
         """Ends the feed without settling anything: numbers that wait to be folded go on waiting, in a later life."""

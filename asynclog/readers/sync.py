@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asynclog.errors import RunNotFound, SinkError
+from asynclog.errors import InvalidConfiguration, RunNotFound, SinkError
 from asynclog.flow.route import Route
 from asynclog.readers.deliveries import Deliveries, Telling
 from asynclog.readers.directory import run_directory
@@ -53,6 +53,8 @@ async def sync(
     A destination that is unavailable is waited for. Raises RunNotFound; RunInUse while another process delivers the run on this
     route; RunUnwritable where the run can't keep the route's place; InvalidConfiguration; SinkError if the sink was given up.
     """
+    if isinstance(sink, Route) and name is not None:
+        raise InvalidConfiguration(f"sync name: the Route is named {sink.name!r} already; write Route(…, name={name!r})")
     directory = await asyncio.to_thread(run_directory, run)
     route = sink if isinstance(sink, Route) else Route(sink, name=name)
     troubles: list[str] = []
