@@ -19,12 +19,14 @@ FORM = re.compile(r" \((?:scalar|text|image|audio|histogram|points|mesh|plain me
 
 
 def delivered(directory: Path, *, run_per_phase: bool = False) -> Iterator[Delivered]:
-    """All that TensorBoard's reader finds below a directory, without the settings' own file."""
+    """All that TensorBoard's reader finds below a directory, but for the session of its hyperparameters."""
     for path in sorted(directory.rglob("*tfevents.1.*")):
         plugins: dict[str, str] = {}
         for event in loader.EventFileLoader(str(path)).Load():
             for value in event.summary.value:
                 plugin = plugins.setdefault(value.tag, value.metadata.plugin_data.plugin_name)
+                if plugin == "hparams":
+                    continue
                 data = tensor_util.make_ndarray(value.tensor)
                 name = FORM.sub("", value.tag)
                 if plugin == "mesh":

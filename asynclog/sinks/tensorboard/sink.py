@@ -90,7 +90,9 @@ class TensorBoard:
             await file.add(await self._finish(partial(made, share, file.tags, batch, self.pr_curves)))
             for _, event in share.events:
                 if event.kind == "config":
-                    await self._settings.update(event.value, event.time)
+                    session = await self._settings.update(event.value, event.time)
+                    # In a phase's directory it would be a session of its own.
+                    await file.add(b"" if self.run_per_phase else session)
             self._latest = max(self._latest, last)
         for file in self._files.values():
             file.accept()
@@ -101,7 +103,11 @@ class TensorBoard:
             await file.flush()
 
     async def run_ended(self, status: str, error: str | None) -> None:
-        await self._settings.end(success=status == "finished", time=self._latest)
+        session = await self._settings.end(success=status == "finished", time=self._latest)
+        for file in self._files.values() if not self.run_per_phase else ():
+            await file.begin()
+            await file.add(session)
+            file.accept()
 
     async def aclose(self) -> None:
         await self._settled()
