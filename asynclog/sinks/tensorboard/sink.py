@@ -72,7 +72,9 @@ class TensorBoard:
         self._directory = base if run.writer in _FIRST else base / run.writer
         self._name = f"{run.id}.{run.writer}"
         self._resumed = run.resumed
-        self._hparams = HyperparameterFile(self._directory / f"events.out.tfevents.0.{self._name}", run.name or run.id)
+        # Sessions of one group are taken for trials of the same settings, and runs of a sweep often share their last name.
+        group = f"{run.name} ({run.id[:8]})"
+        self._hparams = HyperparameterFile(self._directory / f"events.out.tfevents.0.{self._name}", group)
         if run.resumed:
             await self._hparams.learn()
         else:
