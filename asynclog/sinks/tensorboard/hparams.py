@@ -34,7 +34,8 @@ class HyperparameterFile:
         self._name = name
         self._settings: dict[str, Any] = {}
         self._start = 0.0
-        self._ended: tuple[int, float] | None = None
+        self._latest = 0.0
+        self._status: int | None = None
 
     async def learn(self) -> None:
         """Go on where an earlier epoch ended."""
@@ -46,7 +47,7 @@ class HyperparameterFile:
             for field, value in fields(held[start + HEAD.size : end - TAIL.size]):
                 if field == OURS and isinstance(value, memoryview):
                     known = json.loads(bytes(value))
-                    self._settings, self._start = known["settings"], known["start"]
+                    self._settings, self._start, self._latest = known["settings"], known["start"], known["latest"]
 
     async def update(self, config: Mapping[str, Any], time: float) -> bytes:
         """Settings of the run; later ones over earlier ones. The records for whoever looks on live."""
@@ -58,8 +59,8 @@ class HyperparameterFile:
         return self._start_record()
 
     async def end(self, *, success: bool, time: float) -> bytes:
-        """The run has ended. The records for whoever looks on live."""
-        self._ended = (_SUCCESS if success else _FAILURE, time)
+        """The run has ended, at this time or at a later one that is known. The records for whoever looks on live."""
+        self._status, self._latest = _SUCCESS if success else _FAILURE, max(time, self._latest)
         if not self._settings:
             return b""
         await self._write()
@@ -67,7 +68,7 @@ class HyperparameterFile:
 
     async def _write(self) -> None:
         """In one step, so that no reader sees a part."""
-        ours = json.dumps({"settings": self._settings, "start": self._start})
+        ours = json.dumps({"settings": self._settings, "start": self._start, "latest": self._latest})
         data = [
             first_record(self._start),
             self._start_record(),
@@ -84,10 +85,9 @@ class HyperparameterFile:
         return _record(_START, self._start, part(3, part(4, self._name) + double(5, self._start) + parts(1, settings)))
 
     def _end_record(self) -> bytes:
-        if self._ended is None:
+        if self._status is None:
             return b""
-        status, time = self._ended
-        return _record(_END, time, part(4, number(1, status) + double(2, time)))
+        return _record(_END, self._latest, part(4, number(1, self._status) + double(2, self._latest)))
 
 
 def _record(tag: str, time: float, data: bytes) -> bytes:

@@ -29,7 +29,9 @@ def session(directory: Path, number: int = 0) -> tuple[dict[str, Any], int | Non
                 assert start.start_time_secs == pytest.approx(FIRST_TIME_NS / 1e9)
                 settings = {name: getattr(one, one.WhichOneof("kind")) for name, one in start.hparams.items()}
             else:
-                status = metadata.parse_session_end_info_plugin_data(content).status
+                end = metadata.parse_session_end_info_plugin_data(content)
+                assert end.end_time_secs >= FIRST_TIME_NS / 1e9 - 1e-6
+                status = end.status
     return settings, status
 
 
@@ -90,6 +92,13 @@ async def test_a_run_that_goes_on_ends_as_it_ends_last(tmp_path: Path) -> None:
     await delivered(tmp_path, [config({"lr": 0.1})], "killed")
     await delivered(tmp_path, [config({"lr": 0.2}, LATER)], "finished", resumed=True, epoch=1)
     assert session(tmp_path) == ({"lr": 0.2}, SUCCESS)
+
+
+async def test_an_end_that_is_told_of_later_is_when_the_last_value_came(tmp_path: Path) -> None:
+    """By a process that has nothing else to deliver."""
+    await delivered(tmp_path, [config({"lr": 0.1})], "killed")
+    await delivered(tmp_path, [], "killed", resumed=True, epoch=1)
+    assert session(tmp_path) == ({"lr": 0.1}, FAILURE)
 
 
 async def test_a_run_without_settings_has_no_session(tmp_path: Path) -> None:
