@@ -125,7 +125,7 @@ class Pool:
         Raises NoRoom.
         """
         with lock:
-            self._make_room(role, size)
+            self._make_room(role, size, ahead=True)
             self.ledger.total_bytes += size
         try:
             mapping = self._create(size)
@@ -170,9 +170,10 @@ class Pool:
             self.ledger.unclaim(self._arena)
             self._arena = None
 
-    def _make_room(self, role: Role, size: int) -> None:
+    def _make_room(self, role: Role, size: int, *, ahead: bool = False) -> None:
         """Stay within the quota, at the cost of free slabs of other sizes. Control records may always be written: what they
-        announce is within the quota already. So may a few rows, which come round by themselves."""
+        announce is within the quota already. So may a few rows, which come round by themselves, unless
+        they are made ahead."""
         if role is Role.CONTROL or self.ledger.fits(size):
             return
         # What is in the arena may be gone already: nobody must wait for what our own claim alone keeps.
@@ -181,7 +182,11 @@ class Pool:
             self._drop(state.number)
             if self.ledger.fits(size):
                 return
-        if role is Role.ROWS and sum(one.size for one in self.ledger.slabs.values() if one.role is role) < _SURE_ROW_BYTES:
+        if (
+            role is Role.ROWS
+            and not ahead
+            and sum(one.size for one in self.ledger.slabs.values() if one.role is role) < _SURE_ROW_BYTES
+        ):
             return
         self.refusals += 1
         raise NoRoom(f"{size} bytes wanted, {self.ledger.total_bytes} of {self.ledger.quota} in use")

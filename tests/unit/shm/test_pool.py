@@ -251,7 +251,7 @@ def test_stocking_makes_a_free_slab_without_holding_the_lock() -> None:
     assert watched.pool.row_slab(1) is state
     assert watched.pool.ledger.total_bytes == 2 * MIB
     with pytest.raises(NoRoom):
-        watched.pool.stock(Role.ARRAYS, 3 * MIB, lock)
+        watched.pool.stock(Role.ROWS, 3 * MIB, lock)
     assert watched.pool.ledger.total_bytes == 2 * MIB
 
 
