@@ -23,11 +23,11 @@ PAGE: Final = ROOT / "docs" / "reference" / "destinations.md"
 _HEAD: Final = """\
 # Destinations, kind by kind
 
-What each destination shows of each kind, in its own terms. This page is made from the tests: each of them records one run
+What each destination makes of each kind, in its own terms. This page is made from the tests: each of them records one run
 with a value of every kind in it, delivers it live and again by [`asynclog sync`](../howto/sync.md), reads it back with the
 destination's own reader, and compares. The same is done with a training process that is killed in the middle.
 
-● shown · – rejected: counted, and said once.
+– is rejected: counted, and said once.
 """
 
 
@@ -46,41 +46,28 @@ def _below(base: type[DestinationTests]) -> Iterator[type[DestinationTests]]:
 
 def page(found: list[type[DestinationTests]]) -> str:
     """The page as it should stand there."""
-    columns = [one.destination for one in found]
     lines = [
         _HEAD,
-        _row("kind", *columns),
-        _row("---", *[":-:"] * len(columns)),
-        *[_row(f"[{kind}]({_kind_page(kind)})", *["●" if kind in one.shows else "–" for one in found]) for kind in EVERY_KIND],
+        _row("kind", *[one.destination for one in found]),
+        _row(*["---"] * (len(found) + 1)),
+        *[_row(f"[{kind}]({_kind_page(kind)})", *[one.shows.get(kind, "–") for one in found]) for kind in EVERY_KIND],
+        "",
+        "## How it was looked at",
+        "",
+        _row("destination", "read back by", "numbers", "not to the last bit", "delivered again", "how the run ended"),
+        _row(*["---"] * 6),
+        *[_row(*_looked_at(one)) for one in found],
     ]
-    for one in found:
-        lines += ["", *_section(one)]
     return "\n".join(lines) + "\n"
 
 
-def _section(one: type[DestinationTests]) -> Iterator[str]:
-    yield f"## {one.destination}"
-    yield ""
-    if one.reader:
-        yield f"Read back by {one.reader}. {_sentences(one)}"
-        yield ""
-    yield _row("kind", "becomes")
-    yield _row("---", "---")
-    terms: dict[str, list[str]] = {}
-    for kind in EVERY_KIND:
-        if kind in one.shows:
-            terms.setdefault(one.shows[kind], []).append(kind)
-    for term, kinds in terms.items():
-        yield _row(", ".join(kinds), term)
-
-
-def _sentences(one: type[DestinationTests]) -> str:
-    precision = {"float64": "exact", "float32": "float32"}.get(one.number.__name__, one.number.__name__)
-    said = [f"Numbers are {precision}."]
-    said.append("What is delivered again is shown once." if one.dedupes else "What is delivered again is shown again.")
-    if one.statuses:
-        said.append("The run's end: " + ", ".join(f"{ours} is {theirs}" for ours, theirs in one.statuses.items()) + ".")
-    return " ".join(said)
+def _looked_at(one: type[DestinationTests]) -> Iterator[str]:
+    yield one.destination
+    yield one.reader or "its own reader"
+    yield {"float64": "exact"}.get(one.number.__name__, one.number.__name__)
+    yield ", ".join(kind for kind in EVERY_KIND if one.tolerance.get(kind)) or "–"
+    yield "shown once" if one.dedupes else "shown again"
+    yield ", ".join(f"{ours}: {theirs}" for ours, theirs in one.statuses.items()) or "–"
 
 
 def _kind_page(kind: str) -> str:
