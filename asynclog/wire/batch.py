@@ -8,18 +8,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asynclog.sink import Column, Event, Write
+from asynclog.sink import Block, Column, Event, Extent, Write
 from asynclog.wire.frame import Buffer, Frame, encode, joined
 from asynclog.wire.schema import Schema, Series
 
 _NO_AXES: Final[Mapping[str, float]] = {}
 _PIECE: Final = 256
 """Writes between two calls of a batch's ``pace``."""
+
+
+class States(NamedTuple):
+    """Of consecutive records of one phase and epoch, an item an event or a row."""
+
+    phase: str
+    epoch: int
+    step: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
 
 
 class Rows:
@@ -46,6 +55,29 @@ class Rows:
         for at, series in enumerate(self.schema.series):
             column = fields[:, first + at]
             yield series, Column(step, time, column.view(np.int64) if series.code == "q" else column)
+
+    def blocks(self) -> Iterator[Block]:
+        fields, schema = self.schema.fields(self.payload), self.schema
+        first = schema.first_column
+        axes_at = first - len(schema.axes)
+        numbers = [fields[:, first + at] for at in range(len(schema.series))]
+        yield Block(
+            schema.phase,
+            self.epoch,
+            self.level,
+            fields[:, 0].view(np.int64),
+            fields[:, -1].view(np.int64),
+            fields[:, 1 + schema.due] if schema.elapsed else None,
+            {name: fields[:, axes_at + at] for at, name in enumerate(schema.axes)},
+            [(one.namespace, one.key) for one in schema.series],
+            [one.view(np.int64) if series.code == "q" else one for one, series in zip(numbers, schema.series, strict=True)],
+        )
+
+    def others(self) -> Iterator[Event]:
+        return iter(())
+
+    def states(self) -> Iterator[States]:
+        yield States(self.schema.phase, self.epoch, self.schema.fields(self.payload)[:, 0].view(np.int64), self.times)
 
     def writes(self) -> Iterator[tuple[int, list[Event]]]:
         """Per row, its time and its numbers as events."""
@@ -106,6 +138,34 @@ class Events:
                     np.array([one.value for one in events], np.int64 if series.code == "q" else np.float64),
                 ),
             )
+
+    def blocks(self) -> Iterator[Block]:
+        alike: dict[tuple[Any, ...], list[Event]] = {}
+        for one in self._events:
+            if one.kind == "scalar":
+                state = (one.phase, one.epoch, one.level, one.elapsed_s is None, tuple(one.axes))
+                alike.setdefault((*state, one.namespace, one.key, type(one.value) is int), []).append(one)
+        for (phase, epoch, level, timeless, axes, namespace, key, whole), events in alike.items():
+            yield Block(
+                phase,
+                epoch,
+                level,
+                np.array([one.step for one in events], np.int64),
+                np.array([one.time_ns for one in events], np.int64),
+                None if timeless else np.array([one.elapsed_s for one in events], np.float64),
+                {name: np.array([one.axes[name] for one in events], np.float64) for name in axes},
+                [(namespace, key)],
+                [np.array([one.value for one in events], np.int64 if whole else np.float64)],
+            )
+
+    def others(self) -> Iterator[Event]:
+        return (one for one in self._events if one.kind != "scalar")
+
+    def states(self) -> Iterator[States]:
+        for (phase, epoch), events in groupby(self._events, attrgetter("phase", "epoch")):
+            found = [(one.step, one.time_ns) for one in events]
+            step, time = np.array(found, np.int64).T
+            yield States(phase, epoch, step, time)
 
     def writes(self) -> Iterator[tuple[int, list[Event]]]:
         for time, events in groupby(self._events, attrgetter("time_ns")):
@@ -215,6 +275,27 @@ class Batch:
                 found.setdefault(series[:3], []).append(column)
         return {name: _one_column(columns) for name, columns in found.items()}
 
+    def blocks(self) -> Iterator[Block]:
+        for part in self.parts:
+            if len(part):
+                self.pace()
+                yield from part.blocks()
+
+    def others(self) -> Iterator[Event]:
+        if self._ordered:
+            return chain.from_iterable(part.others() for part in self.parts)
+        return iter(sorted(chain.from_iterable(part.others() for part in self.parts), key=attrgetter("time_ns")))
+
+    @cached_property
+    def extents(self) -> Sequence[Extent]:
+        found: dict[tuple[str, int], list[States]] = {}
+        for part in self.parts:
+            for states in part.states():
+                if len(states.step):
+                    found.setdefault(states[:2], []).append(states)
+        extents = [_extent(*which, states) for which, states in found.items()]
+        return sorted(extents, key=lambda one: one.first_ns)
+
     @cached_property
     def frames(self) -> Sequence[bytes]:
         return [joined(encode(one, self._nonce)) for one in self._frames]
@@ -228,6 +309,14 @@ class Batch:
 
 def _at_once() -> None:
     """Nobody waits."""
+
+
+def _extent(phase: str, epoch: int, states: list[States]) -> Extent:
+    step, time = (np.concatenate(parts) for parts in zip(*(one[2:] for one in states), strict=True))
+    # A write's numbers, texts and media are records of their own, all of one time.
+    times, where = np.unique(time, return_index=True)
+    first, last = step[where[0]], step[where[-1]]
+    return Extent(phase, epoch, len(times), int(first), int(last), int(step.max()), int(times[0]), int(times[-1]))
 
 
 def _one_column(columns: list[Column]) -> Column:
