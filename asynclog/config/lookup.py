@@ -41,7 +41,7 @@ def sink_named(name: str, settings: Mapping[str, Any]) -> Any:
     known = [*ours, *(one.name for one in entry_points(group=ENTRY_POINTS))]
     close = get_close_matches(_plain(name), known, 1)
     way = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
-    raise InvalidConfiguration(f"there is no sink {name!r}; {way} Or write package.module:Class, or the path of a .py file")
+    raise InvalidConfiguration(f"there is no sink {name!r}; {way}. Or write package.module:Class, or the path of a .py file")
 
 
 def settings_of(words: Iterable[str]) -> dict[str, Any]:
