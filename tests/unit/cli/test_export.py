@@ -75,8 +75,8 @@ def test_a_recording_for_a_viewer(asynclog: Invoke, run: Path, tmp_path: Path, k
     shown = asynclog("export", kind, run, target, "--force")
     assert shown.exit_code == 0, shown.output
     assert "27 events" in shown.stderr
-    names = sorted(one.name for one in target.parent.iterdir())
-    assert names == [f"run.1.{kind}", f"run.{kind}", f"run.rank1.{kind}"]
+    names = {one.name for one in target.parent.iterdir()}
+    assert names == {f"run.1.{kind}", f"run.{kind}", f"run.rank1.{kind}"}
     assert abs(target.stat().st_size - first) < first / 4
 
 
