@@ -21,6 +21,7 @@ from asynclog import Image, Mesh, State, Table
 from asynclog.errors import SinkRejected, SinkUnavailable
 from asynclog.sink import RunInfo
 from asynclog.sinks import MLflow
+from asynclog.sinks.mlflow.home import Home
 from asynclog.sinks.mlflow.names import image_key, metric_name
 from asynclog.sinks.mlflow.settings import flattened
 from asynclog.testing import batch_of
@@ -152,12 +153,25 @@ def test_a_run_that_goes_on_runs_again(place: Place) -> None:
 
 def test_ranks_are_children_of_the_first(place: Place) -> None:
     """Whoever comes first; each has its own numbers."""
-    child = place.deliver((State(0), {"loss": 2.0}), rank=3)
+    early = place.deliver((State(0), {"loss": 1.5}), rank=3)
+    assert "mlflow.parentRunId" not in early.data.tags
     parent = place.deliver((State(0), {"loss": 1.0}), tags={"team": "vision"})
+    child = place.deliver((State(1), {"loss": 2.0}), rank=3)
+    assert (early.info.run_id, parent.data.tags["team"]) == (child.info.run_id, "vision")
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert (parent.info.run_name, child.info.run_name) == ("demo", "demo rank 3")
     assert (parent.data.metrics["train/loss"], child.data.metrics["train/loss"]) == (1.0, 2.0)
     assert (parent.data.tags["asynclog.rank"], child.data.tags["asynclog.rank"]) == ("0", "3")
+
+
+def test_two_who_make_the_run_at_once_end_in_one(place: Place) -> None:
+    """The one that was made first; the other deletes its own."""
+    experiment = place.client.create_experiment("exam", place.location)
+    first, second = (Home(place.client, experiment, "r1", "demo", 0) for _ in range(2))
+    assert (first.find(), second.find()) == (None, None)
+    kept = first.make(5, {})
+    assert second.make(3, {}).info.run_id == kept.info.run_id
+    assert len(place.client.search_runs([experiment])) == 1
 
 
 # -- numbers and artifacts ---------------------------------------------------------------------------------------------
