@@ -116,7 +116,9 @@ def _numbers(blocks: list[Block], writer: str) -> "pa.Table":
         "epoch": np.full(total, first.epoch, np.int64),
         **labels,
         "value": np.concatenate([one.astype(np.float64, copy=False) for one in values]),
-        "detail": pa.array(list(chain.from_iterable(map(_rounded, values))), pa.string()) if whole else pa.nulls(total, pa.string()),
+        "detail": pa.array(list(chain.from_iterable(map(_rounded, values))), pa.string())
+        if whole
+        else pa.nulls(total, pa.string()),
         "elapsed_s": pa.nulls(total, pa.float64()) if elapsed is None else elapsed,
         "axes": _maps(list(first.axes), [np.tile(one, names) for one in axes], total),
     }

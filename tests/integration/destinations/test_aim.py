@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -122,3 +124,23 @@ class TestAim(DestinationTests):
         if kind == "record":
             return shown == file_of(logged, ".txt").decode()
         return super().same(kind, logged, shown)
+
+    @pytest.mark.crash
+    async def test_a_worker_that_is_killed_leaves_nothing_out(self, tmp_path: Path) -> None:
+        """By kill -9, twice: its successor gets the run in spite of its locks. The body raises: the run has failed."""
+        log = al.MultiLogger(tmp_path / "run", sinks=[al.Route(self.make_sink(tmp_path), name="exam", deadline=50.0)])
+        with pytest.raises(ValueError, match="enough"):
+            async with log:
+                for life in range(3):
+                    for step in range(100 * life, 100 * life + 100):
+                        log.log({"loss": step / 3})
+                        await log.write(step)
+                    assert await log.flush(deadline=50) == {"exam": 0}
+                    if life < 2:
+                        os.kill(log.statistics()["routes"]["exam"]["pid"], signal.SIGKILL)
+                raise ValueError("enough")
+        run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"])
+        ((_, _, losses),) = sequences(run)
+        assert [one[:2] for one in points(losses)] == [(step, step / 3) for step in range(300)]
+        assert (run["asynclog"]["status"], run.tags) == ("failed", ["failed"])
+        assert "ValueError: enough" in run["asynclog"]["error"]
