@@ -129,7 +129,8 @@ class TestAim(DestinationTests):
     async def test_a_worker_that_is_killed_leaves_nothing_out(self, tmp_path: Path) -> None:
         """By kill -9, twice: its successor gets the run in spite of its locks. The body raises: the run has failed."""
         log = al.MultiLogger(tmp_path / "run", sinks=[al.Route(self.make_sink(tmp_path), name="exam", deadline=50.0)])
-        with pytest.raises(ValueError, match="enough"):
+
+        async def body() -> None:
             async with log:
                 for life in range(3):
                     for step in range(100 * life, 100 * life + 100):
@@ -139,6 +140,9 @@ class TestAim(DestinationTests):
                     if life < 2:
                         os.kill(log.statistics()["routes"]["exam"]["pid"], signal.SIGKILL)
                 raise ValueError("enough")
+
+        with pytest.raises(ValueError, match="enough"):
+            await body()
         run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"])
         ((_, _, losses),) = sequences(run)
         assert [one[:2] for one in points(losses)] == [(step, step / 3) for step in range(300)]
