@@ -103,10 +103,10 @@ class TestAim(DestinationTests):
         repo = tmp_path / "repo"
         if not repo.exists():
             shutil.copytree(empty_repo(), repo)
-        return al.sinks.Aim(repo, experiment="exam")
+        return al.sinks.Aim(repo, experiment="exam", index=True)
 
     def read_back(self, tmp_path: Path) -> Reading:
-        run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"])
+        run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"], indexed=True)
         shown = [Shown("config", None, "config", None, run["hparams"])]
         for type_, context, sequence in sequences(run):
             for step, value, _, time in points(sequence):
@@ -143,7 +143,7 @@ class TestAim(DestinationTests):
 
         with pytest.raises(ValueError, match="enough"):
             await body()
-        run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"])
+        run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"], indexed=True)
         ((_, _, losses),) = sequences(run)
         assert [one[:2] for one in points(losses)] == [(step, step / 3) for step in range(300)]
         assert (run["asynclog"]["status"], run.tags) == ("failed", ["failed"])
