@@ -3,6 +3,7 @@
     w1         ten scalars a step: ns in the caller and until closed, five forms, three sinks, peers
     w2         what logging does to a 1 ms heartbeat: scalars flat out, media flat out, media paced
     live       the same with TensorBoard, W&B and JSON lines live at once
+    tensorboard  event files of W1's scalars: by the sink, by sync, by torch's SummaryWriter; read by TensorBoard's own reader
     w3         tensors of 64 MiB: GB/s in the caller and until on disk, and the heartbeat beside them
     w4         a million scalars back as arrays
     sync       the run of w1 brought to destinations from its journal
@@ -42,6 +43,7 @@ from bench import (
     rollouts,
     sync,
     tables,
+    tensorboard,
     values,
     w1_scalars,
     w2_live,
@@ -57,6 +59,7 @@ WORKLOADS: Mapping[str, ModuleType] = {
     "w1": w1_scalars,
     "w2": w2_stall,
     "live": w2_live,
+    "tensorboard": tensorboard,
     "w3": w3_tensors,
     "w4": w4_readback,
     "sync": sync,

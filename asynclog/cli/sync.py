@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import signal
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -43,6 +45,9 @@ def sync(
     """Deliver a run to a destination, from where it stands there: a finished run, one that goes on, or what a process that was
     killed left undone. Asked again, it goes on behind what was delivered.
     """
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        # As for a script that lies here: --to names a module of the user's, which a worker imports too.
+        sys.path.insert(0, str(Path.cwd()))
 
     def route() -> Route:
         limit = None if interval is None else RateLimit(interval)
@@ -62,7 +67,7 @@ def _one(run: Path, route: Route, *, follow: bool, as_json: bool, patient: bool)
     began = time.monotonic()
     try:
         with _watched(route.name) as progress:
-            result = asyncio.run(synced(run, route, follow=follow, progress=progress))
+            result = asyncio.run(_stoppable(synced(run, route, follow=follow, progress=progress)))
     except KeyboardInterrupt:
         _say("stopped", "yellow", f"{run}: the same command goes on from here")
         raise
@@ -70,7 +75,7 @@ def _one(run: Path, route: Route, *, follow: bool, as_json: bool, patient: bool)
         first, *traceback = str(error).splitlines()
         for line in traceback:
             errors.print(Text(safe(line, WHOLE), "dim"), soft_wrap=True)
-        _say("error", "bold red", f"{run}: {first}")
+        _say("error", "bold red", f"{run}: {' '.join([first, *traceback[-1:]])}")
         return False
     except (AsynclogError, OSError) as error:
         if not patient:
@@ -82,6 +87,16 @@ def _one(run: Path, route: Route, *, follow: bool, as_json: bool, patient: bool)
     else:
         _tell(run, result, time.monotonic() - began)
     return True
+
+
+async def _stoppable(work: Coroutine[Any, Any, Synced]) -> Synced:
+    """SIGTERM, a batch system's or a container's word of warning, ends it in good order as Ctrl-C does."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _tell(run: Path, result: Synced, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """What lies in space as GLB, the one file of glTF 2.0, by trimesh: for browsers, game engines and slides."""
 
 from dataclasses import replace
+from typing import Any
 
 from asynclog.values import Mesh, PointCloud
 
@@ -10,7 +11,8 @@ def cloud_glb(value: PointCloud) -> bytes:
     from trimesh import PointCloud as Cloud
 
     points = replace(value, most=None).canonical()
-    return bytes(Cloud(points.xyz, colors=points.rgb).export(file_type="glb"))
+    made: Any = Cloud(points.xyz, colors=points.rgb)  # type: ignore[no-untyped-call]
+    return bytes(made.export(file_type="glb"))
 
 
 def mesh_glb(value: Mesh) -> bytes:
@@ -19,5 +21,5 @@ def mesh_glb(value: Mesh) -> bytes:
     from trimesh import Trimesh
 
     mesh = value.canonical()
-    made = Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, vertex_colors=mesh.colors, process=False)
+    made: Any = Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, vertex_colors=mesh.colors, process=False)
     return bytes(made.export(file_type="glb", include_normals=True))

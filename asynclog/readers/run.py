@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from asynclog.readers.batches import batches
+from asynclog.readers.batches import EVENTS, batches
 from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns, adopted
 from asynclog.readers.directory import facts, run_directory
 from asynclog.readers.joined import JoinedTable, joined_table
@@ -221,10 +221,12 @@ class Run:
 
         return timeline(self._indexes, wanted, last)
 
-    def batches(self) -> Iterator[Batch]:
-        """Everything as sinks are given it: writer by writer, epoch by epoch, in the order it was recorded."""
+    def batches(self, writer: str | None = None, epoch: int | None = None, *, events: int = EVENTS) -> Iterator[Batch]:
+        """Everything as sinks are given it: writer by writer, epoch by epoch, in the order it was recorded; or what was
+        recorded by one. events: about how many a batch has."""
         for one in self._indexes:
-            yield from batches(one)
+            if writer in (None, one.name.writer) and epoch in (None, one.name.epoch):
+                yield from batches(one, events)
 
     @cached_property
     def config(self) -> Mapping[str, Any]:

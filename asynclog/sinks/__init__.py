@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asynclog.sinks.mlflow import MLflow
     from asynclog.sinks.neptune import Neptune
     from asynclog.sinks.parquet.sink import Parquet
+    from asynclog.sinks.rerun.sink import Rerun
     from asynclog.sinks.tensorboard import TensorBoard
     from asynclog.sinks.wandb.sink import WandB
 
@@ -30,6 +31,7 @@ __all__ = [
     "Memory",
     "Neptune",
     "Parquet",
+    "Rerun",
     "TensorBoard",
     "WandB",
 ]
@@ -46,6 +48,7 @@ _HOMES = {
     "Memory": "memory",
     "Neptune": "neptune",
     "Parquet": "parquet.sink",
+    "Rerun": "rerun.sink",
     "TensorBoard": "tensorboard",
     "WandB": "wandb.sink",
 }

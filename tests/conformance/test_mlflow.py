@@ -69,7 +69,7 @@ def delivered(client: Any, run: Any) -> Iterator[Delivered]:
     """All that a run of MLflow's shows, in the order of its times."""
     cut = cut_names(metric_name)
     for key in run.data.metrics:
-        if not key.startswith(("axes/", "epoch/")):
+        if not key.startswith("x-axes/"):
             phase, name = split(key, cut)
             for one in client.get_metric_history(run.info.run_id, key):
                 yield Delivered("scalar", phase, "", name, one.step, one.value)
@@ -84,12 +84,15 @@ def delivered(client: Any, run: Any) -> Iterator[Delivered]:
             yield Delivered(kind, *_series("/".join(series), cut), int(step[0]), value)
         elif path.endswith(".png"):
             key, _, step_text, *_ = file.split("+")
-            key = key.replace("~", "/")
-            kind = next(
-                (one for one in ("spectrogram", "histogram", "mesh", "point_cloud") if key.startswith(f"{one}/")), "image"
-            )
+            kind, key = drawn_kind(key.replace("~", "/"))
             if kind in ("image", "spectrogram"):
-                yield Delivered(kind, *_series(key.removeprefix("spectrogram/"), cut), int(step_text))
+                yield Delivered(kind, *_series(key, cut), int(step_text))
+
+
+def drawn_kind(key: str) -> tuple[str, str]:
+    """(kind, name) of a series in the grid of images."""
+    name, _, kind = key.rpartition(".")
+    return (kind, name) if kind in ("histogram", "mesh", "point_cloud", "spectrogram") else ("image", key)
 
 
 def _series(name: str, cut: dict[str, str]) -> tuple[str, str, str]:

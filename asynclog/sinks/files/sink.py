@@ -27,7 +27,7 @@ from asynclog.values import KINDS, Image
 
 Layout = Literal["numbered", "threedb"]
 SCALARS: Final = "scalars.csv"
-_STANDS_FOR: Final[Mapping[str, type]] = {"string": str, "config": dict}
+_TYPES: Final[Mapping[str, type]] = {**KINDS, "string": str, "config": dict}
 _OTHER: Final = "other"
 
 
@@ -204,7 +204,7 @@ def _result_of(event: Event) -> tuple[int, str] | None:
 
 
 def _checked(kind: str, suffix: str | None) -> str | None:
-    can: Any = {".csv": None} if kind == "scalar" else ENCODERS.get(_STANDS_FOR.get(kind) or KINDS.get(kind, object), {})
+    can: Any = {".csv": None} if kind == "scalar" else ENCODERS.get(_TYPES.get(kind, object), {})
     if not can:
         raise InvalidConfiguration(f"formats: there is no kind {kind!r}; there are scalar, {', '.join(KINDS)}")
     if suffix is not None and suffix not in can:

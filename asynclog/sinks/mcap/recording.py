@@ -84,7 +84,7 @@ class Recording:
         from mcap.writer import Writer
 
         self._file = _Growing(path)
-        self._writer = Writer(self._file)  # type: ignore[arg-type]
+        self._writer: Any = Writer(self._file)  # type: ignore[arg-type]
         self._writer.start(library=_LIBRARY)
         self._schemas: dict[str, int] = {}
         self._channels: dict[Name, int] = {}
@@ -162,14 +162,15 @@ def is_finished(path: Path) -> bool:
 
 def complete(path: Path) -> None:
     """Give a file that a crash left its end: all its whole chunks, in a new file that takes its place."""
-    from mcap.records import Channel, Message as Read, Metadata, Schema
+    from mcap.records import Channel, Metadata, Schema
+    from mcap.records import Message as Read
     from mcap.writer import Writer
 
     draft = path.with_name(f".{path.name}.part")
     schemas: dict[int, int] = {0: 0}
     channels: dict[int, int] = {}
     with draft.open("wb") as file:
-        writer = Writer(file)
+        writer: Any = Writer(file)
         writer.start(library=_LIBRARY)
         for record in whole_records(path):
             if isinstance(record, Schema) and record.id not in schemas:
@@ -207,7 +208,8 @@ def whole_records(path: Path) -> Iterator[Any]:
 
 def identities(path: Path) -> Iterator[tuple[Any, ...]]:
     """What names each value in a file: (kind, phase, namespace, key, time_ns, CRC of its messages); 0 for a number's."""
-    from mcap.records import Channel, Message as Read
+    from mcap.records import Channel
+    from mcap.records import Message as Read
 
     event = message("Event")
     names: dict[int, Mapping[str, str]] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asynclog.normal.turns import quaternion
 from asynclog.values import Mesh, PointCloud
 
 _FLOAT32, _UINT8 = 7, 1  # PackedElementField.NumericType
@@ -68,20 +69,6 @@ def boxes(value: PointCloud, time: Any, frame_id: str) -> Any:
             text.pose.position.x, text.pose.position.y, text.pose.position.z = x, y, z + high / 2
             text.pose.orientation.w = text.color.a = text.color.r = text.color.g = text.color.b = 1.0
     return update
-
-
-def quaternion(about_x: float, about_y: float, about_z: float) -> tuple[float, float, float, float]:
-    """(x, y, z, w) of turns about x, then y, then z, in radians."""
-    (sx, sy, sz), (cx, cy, cz) = (
-        np.sin(np.divide((about_x, about_y, about_z), 2)),
-        np.cos(np.divide((about_x, about_y, about_z), 2)),
-    )
-    return (
-        float(sx * cy * cz - cx * sy * sz),
-        float(cx * sy * cz + sx * cy * sz),
-        float(cx * cy * sz - sx * sy * cz),
-        float(cx * cy * cz + sx * sy * sz),
-    )
 
 
 def surface(value: Mesh, time: Any, frame_id: str) -> Any:

@@ -138,8 +138,8 @@ def _log(event: Event, name: str, text: str, level: int, where: str = "") -> Sho
     from foxglove_schemas_protobuf.Log_pb2 import Log
 
     file, _, line = where.rpartition(":")
-    named = {"file": file, "line": int(line)} if line.isdigit() and int(line) < 1 << 32 else {"file": where}
-    known = next((shown for least, shown in _LEVELS if level >= least), 0)
+    named: dict[str, Any] = {"file": file, "line": int(line)} if line.isdigit() and int(line) < 1 << 32 else {"file": where}
+    known: Any = next((shown for least, shown in _LEVELS if level >= least), 0)
     return Shown(Log(timestamp=timestamp(event.time_ns), level=known, message=_valid(text), name=_valid(name), **named))
 
 

@@ -6,8 +6,10 @@ name, step, epoch, axes, caption and parameters.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import count
+from importlib import import_module
+from itertools import repeat
 from pathlib import Path
+from struct import Struct
 from typing import Any, ClassVar, Final
 
 from asynclog.errors import InvalidValue
@@ -18,8 +20,11 @@ from asynclog.sinks.mcap.recording import EVENTS, Message, Name, Recording, comp
 from asynclog.sinks.mcap.shown import messages
 from asynclog.sinks.naming import flat_name
 from asynclog.sinks.strict_json import json_text
+from asynclog.sinks.successive import Earlier, Identities, existing, following
 from asynclog.sinks.summary import described
 
+_VALUE: Final = Struct("<Bd")
+_VALUE_TAG: Final = 1 << 3 | 1  # field 1 of Metric, a double
 _PARAMS: Final = frozenset({"image", "audio", "spectrogram", "video", "histogram", "point_cloud", "mesh", "tensor"})
 
 
@@ -38,7 +43,7 @@ class MCAP:
     def __init__(self, path: str | Path = "run.mcap") -> None:
         self.path = Path(path)
         self._recording: Recording | None = None
-        self._earlier: _Earlier | None = None
+        self._earlier: Earlier | None = None
         self._taken: tuple[str, int, int] | None = None
         self._rejected: list[str] = []
 
@@ -46,16 +51,16 @@ class MCAP:
         _check_installed()
         path = path_in_run(self.path, run)
         path.parent.mkdir(parents=True, exist_ok=True)
-        there = list(_files(path))
+        there = existing(path)
         if run.resumed:
             for one in there:
                 if not is_finished(one):
                     complete(one)
-            self._earlier = _Earlier(there)
+            self._earlier = Earlier(there, last_time_ns, identities)
         else:
             for one in there:
                 one.unlink()
-        self._recording = Recording(next(_names(path, len(there) if run.resumed else 0)))
+        self._recording = Recording(following(path))
         about = {"id": run.id, "name": run.name, "writer": run.writer, "epoch": run.epoch, "rank": run.rank}
         self._recording.metadata("asynclog.run", {name: str(one) for name, one in about.items()})
         if run.config:
@@ -95,59 +100,48 @@ class MCAP:
         return self._recording
 
     def _messages(self, batch: Batch) -> Iterator[Message]:
-        known = None if self._earlier is None else self._earlier.reaching(batch)
+        known: Identities = frozenset() if self._earlier is None else self._earlier.reaching(batch)
         for block in batch.blocks():
-            yield from _metrics(block, known or frozenset())
+            yield from _metrics(block, known)
         for event in batch.others():
             try:
-                yield from _event(event, known or frozenset())
+                yield from _event(event, known)
             except InvalidValue as error:
                 self._rejected.append(f"MCAP can't show this {event.kind}: {error}")
 
 
-class _Earlier:
-    """What earlier processes delivered. Read only when something comes that is no later than that."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self._paths = paths
-        self._until_ns = max(map(last_time_ns, paths), default=0)
-        self._found: frozenset[tuple[Any, ...]] | None = None
-
-    def reaching(self, batch: Batch) -> frozenset[tuple[Any, ...]]:
-        """What of the batch may be there already."""
-        first = min(
-            [int(one.time_ns.min()) for one in batch.blocks()] + [one.time_ns for one in batch.others()], default=1 << 63
-        )
-        if first > self._until_ns:
-            return frozenset()
-        if self._found is None:
-            self._found = frozenset(one for path in self._paths for one in identities(path))
-        return self._found
-
-
-def _metrics(block: Block, known: frozenset[tuple[Any, ...]]) -> Iterator[Message]:
+def _metrics(block: Block, known: Identities) -> Iterator[Message]:
+    """A row's state is encoded once for all its numbers: the fields of a message may come in any order, and in parts."""
     metric = message("Metric")
-    steps, times = block.step.tolist(), block.time_ns.tolist()
-    state: dict[str, Any] = {"epoch": block.epoch, "level": block.level}
-    elapsed = None if block.elapsed_s is None else block.elapsed_s.tolist()
-    axes = {_valid(name): one.tolist() for name, one in block.axes.items()}
+    times, states = block.time_ns.tolist(), list(_states(block))
     for (namespace, key), values in zip(block.series, block.values, strict=True):
         name = Name("scalar", block.phase, _valid(namespace), _valid(key))
-        whole = values.dtype.kind == "i"
-        for at, step, time, value in zip(count(), steps, times, values.tolist()):
-            if known and (*name[:4], time, 0) in known:
-                continue
-            made = metric(value=value, step=step, **state)
-            if whole:
-                made.integer = value
-            if elapsed is not None:
-                made.elapsed_s = elapsed[at]
-            for axis, held in axes.items():
-                made.axes[axis] = held[at]
-            yield Message(name, metric, time, made.SerializeToString(deterministic=True))
+        numbers = [_VALUE.pack(_VALUE_TAG, value) for value in values.tolist()]
+        if values.dtype.kind == "i":
+            whole = (metric(integer=value).SerializeToString() for value in values.tolist())
+            numbers = [number + one for number, one in zip(numbers, whole, strict=True)]
+        for time, number, state in zip(times, numbers, states, strict=True):
+            if not known or (*name[:4], time, 0) not in known:
+                yield Message(name, metric, time, number + state)
 
 
-def _event(event: Event, known: frozenset[tuple[Any, ...]]) -> Iterable[Message]:
+def _states(block: Block) -> Iterator[bytes]:
+    """A row's step, epoch, level, elapsed time and axes."""
+    metric = message("Metric")
+    elapsed = repeat(None) if block.elapsed_s is None else block.elapsed_s.tolist()
+    axes = [_valid(name) for name in block.axes]
+    held = zip(*(one.tolist() for one in block.axes.values()), strict=True) if axes else repeat(())
+    for step, seconds, numbers in zip(block.step.tolist(), elapsed, held, strict=False):
+        made = metric(step=step, epoch=block.epoch, level=block.level)
+        if seconds is not None:
+            made.elapsed_s = seconds
+        for axis, number in zip(axes, numbers, strict=True):
+            made.axes[axis] = number
+        data: bytes = made.SerializeToString(deterministic=True)
+        yield data
+
+
+def _event(event: Event, known: Identities) -> Iterable[Message]:
     """The event's messages, and last what says whose they are: a chunk may end between them."""
     import crc32c
 
@@ -188,18 +182,6 @@ def _said(event: Event, name: Name, checksum: int) -> bytes:
     return data
 
 
-def _files(path: Path) -> Iterator[Path]:
-    for one in _names(path, 0):
-        if not one.exists():
-            return
-        yield one
-
-
-def _names(path: Path, first: int) -> Iterator[Path]:
-    for number in count(first):
-        yield path if not number else path.with_name(f"{path.stem}.{number}{path.suffix}")
-
-
 def _settings(config: Any) -> dict[str, str]:
     """One level of names, each setting as JSON; a text as it is."""
     found: dict[str, str] = {}
@@ -218,9 +200,8 @@ def _valid(text: str) -> str:
 
 
 def _check_installed() -> None:
-    try:
-        import foxglove_schemas_protobuf
-        import mcap.writer
-        import mcap_protobuf  # noqa: F401
-    except ImportError as error:
-        raise ImportError("this needs mcap and Foxglove's schemas: pip install 'asynclog-stream[mcap]'") from error
+    for module in ("mcap.writer", "mcap_protobuf.schema", "foxglove_schemas_protobuf"):
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ImportError("this needs mcap and Foxglove's schemas: pip install 'asynclog-stream[mcap]'") from error

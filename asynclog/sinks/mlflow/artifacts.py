@@ -18,7 +18,7 @@ from uuid import UUID
 from asynclog.encoding.media import file_of
 from asynclog.errors import InvalidValue
 from asynclog.sink import Event
-from asynclog.sinks.mlflow.names import image_key
+from asynclog.sinks.mlflow.names import escaped, image_key
 from asynclog.sinks.naming import flat_name
 from asynclog.sinks.strict_json import json_text
 from asynclog.values import Histogram, Table
@@ -102,13 +102,20 @@ def _split(table: Table) -> bytes:
 
 
 def _pictures(event: Event, identity: Identity) -> Iterator[Artifact]:
-    """Under the series' own key; what is only drawn beside its file under that of its kind, so that the two don't mix."""
     content = file_of(event.value, ".png")
-    name = series_name(event) if event.kind == "image" else f"{event.kind}/{series_name(event)}"
-    key = image_key(name).replace("/", "~")
+    key = _grid_key(event).replace("/", "~")
     stem = f"images/{key}+step+{event.step}+timestamp+{event.time_ns // 1_000_000}+{identity.of(content)}"
     yield Artifact(f"{stem}.png", content, picture=True)
     yield Artifact(f"{stem}+compressed.webp", _small(content))
+
+
+def _grid_key(event: Event) -> str:
+    """Of what is no image, but drawn as one, the kind stands behind the name: "valid/latent.point_cloud"."""
+    key = image_key(series_name(event))
+    if event.kind != "image":
+        return f"{key}.{event.kind}"
+    name, dot, kind = key.rpartition(".")
+    return f"{name}{escaped(dot)}{kind}" if kind in _DRAWN else key
 
 
 def _small(png: bytes) -> bytes:

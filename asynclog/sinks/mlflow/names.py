@@ -44,19 +44,20 @@ def image_key(name: str) -> str:
 
 
 def _fitted(name: str, forbidden: "re.Pattern[str]", longest: int) -> str:
-    escaped = "/".join(_part(part) for part in forbidden.sub(lambda found: _code(found[0]), name).split("/"))
-    if len(escaped) <= longest:
-        return escaped
+    made = "/".join(_part(part) for part in forbidden.sub(lambda found: escaped(found[0]), name).split("/"))
+    if len(made) <= longest:
+        return made
     digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-    return f"{escaped[: longest - len(digest) - 1].rstrip('/')}-{digest}"
+    return f"{made[: longest - len(digest) - 1].rstrip('/')}-{digest}"
 
 
 def _part(part: str) -> str:
     """Between two slashes."""
     if not part:
         return _EMPTY
-    return "".join(map(_code, part)) if part in _DOTS else part
+    return "".join(map(escaped, part)) if part in _DOTS else part
 
 
-def _code(character: str) -> str:
+def escaped(character: str) -> str:
+    """What stands for a character that may not stand there."""
     return f"_U{ord(character):X}_"

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _A_CALL: Final = 1000
 """Metrics that MLflow takes in one call."""
 _STATUSES: Final = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED", "exited": "FAILED"}
+_AXES: Final = "x-axes"
+"""Begins the names of what is an axis. No phase is called so, and on MLflow's pages it comes behind them."""
 _ERROR_TAG: Final = "asynclog.error"
 _PICTURES_TAG: Final = "mlflow.loggedImages"
 _TABLES_TAG: Final = "mlflow.loggedArtifacts"
@@ -151,9 +153,9 @@ class MLflow:
                 name = self._names[event.phase, flat_name(event.namespace, event.key)]
                 yield Metric(name, float(event.value), at_ms, event.step)
         for axis, position in state.axes.items():
-            yield Metric(self._names[f"axes/{state.phase}", axis], float(position), at_ms, state.step)
-        if state.epoch:
-            yield Metric(self._names["epoch", state.phase], float(state.epoch), at_ms, state.step)
+            yield Metric(self._names[f"{_AXES}/{state.phase}", axis], float(position), at_ms, state.step)
+        if state.epoch and "epoch" not in state.axes:
+            yield Metric(self._names[f"{_AXES}/{state.phase}", "epoch"], float(state.epoch), at_ms, state.step)
 
     def _write_others(self, batch: Batch, events: list[Event]) -> None:
         seen: Counter[str] = Counter()

@@ -115,15 +115,15 @@ class DestinationTests:
         self._check(run, tmp_path, again.counters, "finished", times=2)
 
     def test_shows_a_run_that_was_recorded_without_it(self, tmp_path: Path) -> None:
-        """Delivered by sync alone; another one finds nothing left to do."""
+        """Delivered by sync alone, and the training had failed; another sync finds nothing left to do."""
         run = tmp_path / "run"
-        asyncio.run(record(run, []))
+        asyncio.run(record(run, [], fails=True))
         synced = asyncio.run(al.sync(run, self.make_sink(tmp_path), name="exam"))
         assert synced.complete
-        self._check(run, tmp_path, synced.counters, "finished")
+        self._check(run, tmp_path, synced.counters, "failed")
         idle = asyncio.run(al.sync(run, self.make_sink(tmp_path), name="exam"))
         assert (idle.complete, idle.counters["offered"]) == (True, 0)
-        self._check(run, tmp_path, synced.counters, "finished")
+        self._check(run, tmp_path, synced.counters, "failed")
 
     @pytest.mark.crash
     def test_what_was_accepted_is_there_after_a_kill(self, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -52,9 +53,20 @@ def _film(step: int) -> np.ndarray:
     return clip
 
 
-async def record(run: Any, sinks: Any, *, config: Mapping[str, Any] = CONFIG) -> dict[str, Any]:
+class Diverged(Exception):
+    """What ends a training that fails."""
+
+
+async def record(run: Any, sinks: Any, *, config: Mapping[str, Any] = CONFIG, fails: bool = False) -> dict[str, Any]:
     """Record the run as a training loop does, and wait for its end; returns the routes' last statistics."""
     log = al.MultiLogger(run, sinks=sinks, config=config)
+    with suppress(Diverged):
+        await _train(log, fails=fails)
+    routes: dict[str, Any] = log.statistics()["routes"]
+    return routes
+
+
+async def _train(log: al.MultiLogger, *, fails: bool) -> None:
     async with log:
         for number, step in zip(NUMBERS, STEPS, strict=True):
             for phase in ("train", "valid"):
@@ -66,5 +78,5 @@ async def record(run: Any, sinks: Any, *, config: Mapping[str, Any] = CONFIG) ->
                 await log.write(al.State(step, phase, epoch=step // 5))
             await asyncio.sleep(0)
         await log.flush()
-    routes: dict[str, Any] = log.statistics()["routes"]
-    return routes
+        if fails:
+            raise Diverged("the loss is NaN")

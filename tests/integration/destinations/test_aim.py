@@ -77,6 +77,7 @@ FORMS: dict[str, Any] = {
 
 class TestAim(DestinationTests):
     destination: ClassVar[str] = "Aim"
+    reader: ClassVar[str] = "Aim's SDK"
     shows: ClassVar[dict[str, str]] = {
         "scalar": "metrics",
         "image": "images",

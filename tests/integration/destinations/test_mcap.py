@@ -5,15 +5,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import pytest
 
 import asynclog as al
 from asynclog.encoding.media import file_of
 from asynclog.values import EVERY_KIND
 from tests.integration.destinations.exam import DestinationTests, Reading, Shown
-
-for library in ("mcap", "mcap_protobuf", "foxglove_schemas_protobuf", "PIL", "av"):
-    pytest.importorskip(library)
 
 _WORDS = {
     "scalar": "`asynclog.Metric`",
@@ -70,10 +66,12 @@ def opened(kind: str, said: list[Any]) -> Any:
 
 class TestMCAP(DestinationTests):
     destination: ClassVar[str] = "MCAP"
-    shows = {kind: _WORDS[kind] for kind in EVERY_KIND}
-    tolerance = {"audio": 1e-4, "video": 8}
+    reader: ClassVar[str] = "mcap's reader, each message by the schema in the file"
+    needs: ClassVar[tuple[str, ...]] = ("mcap", "mcap_protobuf", "foxglove_schemas_protobuf", "PIL", "av")
+    shows: ClassVar[dict[str, str]] = {kind: _WORDS[kind] for kind in EVERY_KIND}
+    tolerance: ClassVar[dict[str, float]] = {"audio": 1e-4, "video": 8}
     time_precision_s = 0.000_001
-    statuses = {"finished": "finished", "failed": "failed", "killed": "killed"}
+    statuses: ClassVar[dict[str, str]] = {"finished": "finished", "failed": "failed", "killed": "killed"}
 
     def make_sink(self, tmp_path: Path) -> Any:
         return al.sinks.MCAP(tmp_path / "run.mcap")

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 import asynclog as al
 from asynclog.encoding.media import file_of
-from tests.conformance.test_mlflow import empty_database, found_run, unescaped
+from tests.conformance.test_mlflow import drawn_kind, empty_database, found_run, unescaped
 from tests.integration.destinations.exam import DestinationTests, Reading, Shown
 
 pytestmark = [
@@ -81,7 +81,7 @@ def reading(uri: str, run: Path) -> Reading:
     found = found_run(uri, json.loads((run / "run.json").read_text())["id"])
     shown = []
     for key in found.data.metrics:
-        if not key.startswith(("epoch/", "axes/")):
+        if not key.startswith("x-axes/"):
             phase, _, name = unescaped(key).partition("/")
             for one in client.get_metric_history(found.info.run_id, key):
                 shown.append(Shown("scalar", phase, name, one.step, one.value, one.timestamp / 1000))
@@ -93,16 +93,16 @@ def reading(uri: str, run: Path) -> Reading:
             shown.append(Shown(kind, phase, name, int(file.split("-")[0]), FORMS[kind](local.read_bytes())))
         elif file.endswith(".png"):
             key, _, step, _, time, _ = file.split("+")
-            parts = unescaped(key.replace("~", "/")).split("/")
-            kind = parts.pop(0) if parts[0] not in ("train", "valid", "test") else "image"
+            kind, key = drawn_kind(key.replace("~", "/"))
             if kind in ("image", "spectrogram"):
-                picture = pixels(local.read_bytes())
-                shown.append(Shown(kind, parts[0], "/".join(parts[1:]), int(step), picture, int(time) / 1000))
+                phase, _, name = unescaped(key).partition("/")
+                shown.append(Shown(kind, phase, name, int(step), pixels(local.read_bytes()), int(time) / 1000))
     return Reading(shown, found.info.status)
 
 
 class TestMLflow(DestinationTests):
     destination: ClassVar[str] = "MLflow"
+    reader: ClassVar[str] = "MLflow's client"
     shows: ClassVar[dict[str, str]] = {
         "scalar": "metrics",
         "image": "image grid",

@@ -81,7 +81,8 @@ def test_a_sink_that_is_broken_ends_with_its_traceback(asynclog: Invoke, run: Pa
     assert "error     " in result.stderr
 
 
-def test_ctrl_c_ends_it_in_good_order_and_it_goes_on_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_in_good_order_and_it_goes_on_there(tmp_path: Path, number: signal.Signals) -> None:
     """Exit code 130, a cursor that says how far it came, and nothing delivered twice."""
     run = million(tmp_path / "run", rows=20_000)
     target = tmp_path / "steps"
@@ -91,7 +92,7 @@ def test_ctrl_c_ends_it_in_good_order_and_it_goes_on_there(tmp_path: Path) -> No
         give_up = time.monotonic() + DEADLINE_S
         while not target.exists() and time.monotonic() < give_up:
             time.sleep(0.005)
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         _, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     assert "the same command goes on from here" in errors
