@@ -109,14 +109,10 @@ class Alerts:
         told = by_action(alerts, self._rules, self._actions)
         for name, some in told.items():
             self._outbox.setdefault(name, []).extend(some)
-        shown = {one.id for one in told.get(_CONSOLE, ()) if self._on_terminal}
+        terminals = {name: one for name, one in self._actions.items() if isinstance(one, Terminal)}
+        shown = {one.id for name, terminal in terminals.items() for one in told.get(name, ()) if terminal.shows(one)}
         for one in alerts:
             _log.log(logging.INFO if one.id in shown else logging.WARNING, "%s", one)
-
-    @property
-    def _on_terminal(self) -> bool:
-        action = self._actions.get(_CONSOLE)
-        return isinstance(action, Terminal) and action.reachable
 
     async def _tell(self) -> None:
         """Tell all that waits. Raises SinkUnavailable; what was told by then isn't told again."""

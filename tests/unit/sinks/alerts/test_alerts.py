@@ -1,7 +1,10 @@
 import asyncio
 import logging
+import os
 import pickle
-from collections.abc import Sequence
+import pty
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -313,10 +316,40 @@ def test_what_makes_no_sense_is_refused(make: Any, says: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_terminal_is_reached_from_another_process_by_its_name() -> None:
-    """Of what is no terminal there is nothing to reach."""
-    here = Terminal()
-    assert here.reachable
-    here._home = 1  # as it is after it has travelled
-    here._device = None
-    assert not here.reachable
+@pytest.fixture
+def device() -> Iterator[tuple[int, str]]:
+    """A terminal: our end of it, and its name."""
+    ours, theirs = pty.openpty()
+    yield ours, os.ttyname(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def travelled(home: int, device: str | None) -> Terminal:
+    """As it is in another process than the one it was made in."""
+    terminal = Terminal()
+    terminal._home, terminal._device = home, device
+    return terminal
+
+
+def alert(key: str) -> Alert:
+    return Alert("bad news", "rule", "digits", "main", 0.0, "id", key=key)
+
+
+async def test_a_terminal_is_written_to_from_elsewhere_where_its_process_cant_be_expected_to(device: tuple[int, str]) -> None:
+    """Of values the log brings the news home for as long as there is one, and no line of a progress bar is broken."""
+    gone = subprocess.Popen(["true"])
+    await asyncio.to_thread(gone.wait)
+    ours, name = device
+    lives, dead = travelled(os.getppid(), name), travelled(gone.pid, name)
+    assert [one.shows(alert("loss")) for one in (Terminal(), lives, dead)] == [True, False, True]
+    assert [one.shows(alert("")) for one in (Terminal(), lives, dead, travelled(gone.pid, None))] == [True, True, True, False]
+    await lives.send([alert("loss")])
+    await lives.send([alert("")])
+    await dead.send([alert("loss")])
+    assert os.read(ours, 10_000).decode().count("digits: bad news\r\n") == 2
+
+
+async def test_a_terminal_that_is_gone_is_given_up() -> None:
+    with pytest.raises(SinkRejected, match="the terminal is gone"):
+        await travelled(os.getppid(), "/dev/pts/none").send([alert("")])
