@@ -15,7 +15,7 @@ ENV := .venv
 BIN := $(ENV)/bin
 MADE := $(ENV)/.made
 
-.PHONY: setup demo test soak bench lint ruff format types imports docs clean distclean help
+.PHONY: setup demo test soak bench lint ruff format types imports tables docs clean distclean help
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1#/p' $(MAKEFILE_LIST) | awk -F'#' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ types: $(MADE)/dev
 
 imports: $(MADE)/dev
 	$(BIN)/lint-imports
+
+tables: $(MADE)/dev ## write docs/reference/destinations.md anew, from what the destinations' tests hold them to
+	$(BIN)/python -m tests.integration.destinations.table
 
 docs: $(MADE)/docs ## build the documentation into .site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .mkdocs.yml

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from asynclog.readers import Report as Report
     from asynclog.readers import Run as Run
     from asynclog.readers import Series as Series
+    from asynclog.readers import Synced as Synced
     from asynclog.readers import attach as attach
     from asynclog.readers import follow as follow
     from asynclog.readers import read as read
     from asynclog.readers import repair as repair
+    from asynclog.readers import sync as sync
     from asynclog.readers import verify as verify
     from asynclog.sink import BaseSink as BaseSink
     from asynclog.sink import Batch as Batch
@@ -84,7 +86,7 @@ _HOMES = {
     "asynclog.flow.limit": ("RateLimit",),
     "asynclog.flow.route": ("Route",),
     "asynclog.logger.multi": ("MultiLogger",),
-    "asynclog.readers": ("Report", "Run", "Series", "attach", "follow", "read", "repair", "verify"),
+    "asynclog.readers": ("Report", "Run", "Series", "Synced", "attach", "follow", "read", "repair", "sync", "verify"),
     "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),
     "asynclog.state": ("State",),
     "asynclog.values": (

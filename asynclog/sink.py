@@ -56,6 +56,24 @@ class Column(NamedTuple):
     value: NDArray[Any]
 
 
+class Block(NamedTuple):
+    """Rows of numbers whose states share phase, epoch and level, as arrays of one length.
+
+    step, time_ns: int64. elapsed_s: float64, None where the states had none. axes: by name, float64. series: the (namespace,
+    key) of each of values, which are float64 or int64.
+    """
+
+    phase: str
+    epoch: int
+    level: str
+    step: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
+    elapsed_s: NDArray[np.float64] | None
+    axes: Mapping[str, NDArray[np.float64]]
+    series: Sequence[tuple[str, str]]
+    values: Sequence[NDArray[Any]]
+
+
 class Extent(NamedTuple):
     """What a batch has of one phase and epoch: how many writes, from which step and time (ns) to which, and the greatest step.
     Steps may come late, repeat and go back; times don't."""
@@ -94,6 +112,14 @@ class Batch(Protocol):
     @property
     def columns(self) -> Mapping[tuple[str, str, str], Column]:
         """The numbers as arrays, by (phase, namespace, key), without an object per point."""
+        ...
+
+    def blocks(self) -> Iterator[Block]:
+        """The numbers as arrays with all that is said of their states; neighbouring blocks may overlap in time."""
+        ...
+
+    def others(self) -> Iterator[Event]:
+        """What isn't a number, in the order it was written."""
         ...
 
     @property

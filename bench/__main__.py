@@ -2,8 +2,11 @@
 
     w1         ten scalars a step: ns in the caller and until closed, five forms, three sinks, peers
     w2         what logging does to a 1 ms heartbeat: scalars flat out, media flat out, media paced
+    live       the same with TensorBoard, W&B and JSON lines live at once
+    tensorboard  event files of W1's scalars: by the sink, by sync, by torch's SummaryWriter; read by TensorBoard's own reader
     w3         tensors of 64 MiB: GB/s in the caller and until on disk, and the heartbeat beside them
     w4         a million scalars back as arrays
+    sync       the run of w1 brought to destinations from its journal
     w5         kill -9 of the training process, of its recorder, of both: what is lost
     values     canonical forms, a histogram's counting, and what the loop pays for such values
     loans      arrays rendered into shared memory: what a use costs, whatever the size, beside a copy
@@ -38,9 +41,12 @@ from bench import (
     memory,
     report,
     rollouts,
+    sync,
     tables,
+    tensorboard,
     values,
     w1_scalars,
+    w2_live,
     w2_stall,
     w3_tensors,
     w4_readback,
@@ -52,8 +58,11 @@ from bench.plan import Plan
 WORKLOADS: Mapping[str, ModuleType] = {
     "w1": w1_scalars,
     "w2": w2_stall,
+    "live": w2_live,
+    "tensorboard": tensorboard,
     "w3": w3_tensors,
     "w4": w4_readback,
+    "sync": sync,
     "w5": w5_kill,
     "values": values,
     "loans": loans,

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from bench.figures import Bar, Figure, Sample, middle, percentile
 from bench.heartbeat import heartbeat
@@ -108,25 +109,37 @@ async def _ours(directory: Path, load: str, steps: int) -> Sample:
     import asynclog as al
 
     async with al.MultiLogger(directory) as log:
-        record = {
-            "image": log.log_image,
-            "point_cloud": log.log_point_cloud,
-            "histogram": log.log_histogram,
-            "video": log.log_video,
-        }
+        sample = await logged(log, load, steps)
+    return sample | read_back(directory, load, steps)
 
-        async def step(number: int, values: dict[str, float], arrays: Arrays) -> None:
-            log.log(values)
-            for kind, array in arrays.items():
-                if kind == "audio":
-                    log.log_audio(kind, array, sample_rate=SAMPLE_RATE)
-                else:
-                    record[kind](kind, array)
-            await log.write(number)
 
-        await step(-1, dict.fromkeys(SCALARS, 0.0), {})
-        await log.flush()
-        sample = await loop(load, steps, 0.0, step)
+async def logged(log: Any, load: str, steps: int) -> Sample:
+    """The load through this logger; the delays beside it."""
+    record = {
+        "image": log.log_image,
+        "point_cloud": log.log_point_cloud,
+        "histogram": log.log_histogram,
+        "video": log.log_video,
+    }
+
+    async def step(number: int, values: dict[str, float], arrays: Arrays) -> None:
+        log.log(values)
+        for kind, array in arrays.items():
+            if kind == "audio":
+                log.log_audio(kind, array, sample_rate=SAMPLE_RATE)
+            else:
+                record[kind](kind, array)
+        await log.write(number)
+
+    await step(-1, dict.fromkeys(SCALARS, 0.0), {})
+    await log.flush()
+    return await loop(load, steps, 0.0, step)
+
+
+def read_back(directory: Path, load: str, steps: int) -> Sample:
+    """What of it is in the journal, and what is missing."""
+    import asynclog as al
+
     run = al.read(directory)
     points = sum(len(run.series(key).value) for key in SCALARS)
     events: Counter[str] = Counter()
@@ -134,7 +147,7 @@ async def _ours(directory: Path, load: str, steps: int) -> Sample:
         for kind in expected(steps):
             events[kind] = len({event.step for event in run.events(kind=kind)})
     wanted = expected(steps) if load != "scalars" else Counter()
-    return sample | {
+    return {
         "missing": (steps + 1) * len(SCALARS) - points + sum((wanted - events).values()),
         "events": events.total(),
     }

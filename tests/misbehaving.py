@@ -163,8 +163,8 @@ class Slow:
 
     default_place: ClassVar[str] = "recorder"
 
-    def __init__(self, target: Path, seconds: float = 0.05) -> None:
-        self.target, self.seconds = target, seconds
+    def __init__(self, target: Path | str, seconds: float = 0.05) -> None:
+        self.target, self.seconds = Path(target), seconds
 
     async def write(self, batch: Batch, /) -> None:
         await asyncio.sleep(self.seconds)

@@ -1,4 +1,4 @@
-"""The command line: ``asynclog demo | ls | cat | show | diff | tail | verify | repair | export | stats``."""
+"""The command line: ``asynclog demo | ls | cat | show | diff | tail | sync | verify | repair | export | stats``."""
 
 import sys
 

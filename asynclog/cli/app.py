@@ -13,6 +13,7 @@ from asynclog.cli.ls import ls
 from asynclog.cli.repair import repair
 from asynclog.cli.show import show
 from asynclog.cli.stats import stats
+from asynclog.cli.sync import sync
 from asynclog.cli.tail import tail
 from asynclog.cli.verify import verify
 
@@ -22,7 +23,7 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, ls, cat, show, diff, tail, verify, repair):
+for command in (demo, ls, cat, show, diff, tail, sync, verify, repair):
     app.command()(ends_well(command))
 app.add_typer(export, name="export")
 app.command()(ends_well(stats))

@@ -48,6 +48,33 @@ def binary_target(to: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def refuse_directory(to: Path, index: str, force: bool) -> None:
+    """Raises RunUnwritable if the directory has something in it; with ``force``, if that doesn't come from an export."""
+    if not to.exists():
+        return
+    if not to.is_dir():
+        raise RunUnwritable(f"{to} is a file; name a directory")
+    if any(to.iterdir()):
+        if not force:
+            raise RunUnwritable(f"{to} isn't empty; --force replaces what an export has left there")
+        if not (to / index).is_file():
+            raise RunUnwritable(f"{to} isn't empty, and comes from no export: there is no {index}")
+
+
+@contextmanager
+def files_target(to: Path) -> Iterator[Path]:
+    """A directory to write the file into, and others named after it; they go to their places if nothing was raised."""
+    target = to.resolve()
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    draft.mkdir()
+    try:
+        yield draft
+        for one in sorted(draft.iterdir()):
+            one.replace(target.parent / one.name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 @contextmanager
 def _whole(to: Path) -> Iterator[Path]:
     """The path to write to; what lies there takes the target's place if nothing was raised."""

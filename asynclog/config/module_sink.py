@@ -59,6 +59,11 @@ class ModuleSink:
         if flush is not None:
             await flush()
 
+    async def run_ended(self, status: str, error: str | None) -> None:
+        ended = getattr(self._opened, "run_ended", None)
+        if ended is not None:
+            await ended(status, error)
+
     async def aclose(self) -> None:
         if self._sink is not None:
             await self._sink.aclose()

@@ -23,8 +23,8 @@ class Calls:
         self.failing = self.stopped = self.left = False
         self._tell, self._hand = tell, hand
         self._retry = Retry()
-        # A flush that goes well says nothing about the batches that don't.
-        self._streaks: dict[str, Streak] = {"write": Streak(), "flush": Streak(), "aclose": Streak()}
+        # A flush that goes well says nothing about the batches that don't, nor does the end of the run.
+        self._streaks: dict[str, Streak] = {one: Streak() for one in ("write", "flush", "run_ended", "aclose")}
 
     async def attempt(self, call: Call, action: Callable[[], Awaitable[Any]]) -> bool:
         """Do what may fail as often as the retry rules say, flushing and closing once; True if it went well in the end."""
@@ -56,6 +56,8 @@ class Calls:
                 continue
             if verdict is Verdict.STOP or call == "open":
                 self.stop(self.error)
+            elif call == "write" and streak.gives_up():
+                self._tell("its batch is given up: what is in it counts as rejected", False)
             return False
 
     def _left_meanwhile(self) -> bool:

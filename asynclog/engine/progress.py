@@ -25,7 +25,7 @@ class Progress:
         self.feed, self.counters, self.skipped = feed, counters, 0
         self._file, self._total_events = file, total_events
         self._place = feed.cursor if isinstance(feed, JournalFeed) else Cursor(epoch)
-        self._begun = Cursor(epoch)
+        self._begun = self._place
         self._changed = False
         self._settled_ns = time.time_ns()
         self._lock = threading.Lock()

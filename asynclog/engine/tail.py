@@ -50,6 +50,11 @@ class StreamTail:
         self._scanner = Scanner()
         self._window = WINDOW_BYTES
 
+    @property
+    def place(self) -> "tuple[int, int, int]":
+        """(epoch, segment, byte) up to which it has read."""
+        return self.epoch, self._number, self._scanner.position
+
     def next(self) -> Chunk | None:
         """What has come since the last call, about a window's worth; None if nothing has."""
         while True:

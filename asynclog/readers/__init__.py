@@ -5,6 +5,7 @@ from asynclog.readers.follow import follow
 from asynclog.readers.repair import repair
 from asynclog.readers.run import Run, read
 from asynclog.readers.series import Series
+from asynclog.readers.sync import Synced, sync
 from asynclog.readers.verify import Report, verify
 
-__all__ = ["Report", "Run", "Series", "attach", "follow", "read", "repair", "verify"]
+__all__ = ["Report", "Run", "Series", "Synced", "attach", "follow", "read", "repair", "sync", "verify"]

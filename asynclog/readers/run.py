@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from asynclog.readers.batches import EVENTS, batches
 from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns, adopted
 from asynclog.readers.directory import facts, run_directory
 from asynclog.readers.joined import JoinedTable, joined_table
@@ -18,6 +19,7 @@ from asynclog.readers.scan import Damaged, Progress, ScannedStream, scan_run
 from asynclog.readers.series import Name, Series, matching, the_one
 from asynclog.readers.timeline import timeline
 from asynclog.sink import Event
+from asynclog.wire.batch import Batch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,6 +220,13 @@ class Run:
             )
 
         return timeline(self._indexes, wanted, last)
+
+    def batches(self, writer: str | None = None, epoch: int | None = None, *, events: int = EVENTS) -> Iterator[Batch]:
+        """Everything as sinks are given it: writer by writer, epoch by epoch, in the order it was recorded; or what was
+        recorded by one. events: about how many a batch has."""
+        for one in self._indexes:
+            if writer in (None, one.name.writer) and epoch in (None, one.name.epoch):
+                yield from batches(one, events)
 
     @cached_property
     def config(self) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asynclog.readers.detail import detail
+from asynclog.sinks.detail import detail
 from asynclog.sinks.strict_json import json_text
 
 if TYPE_CHECKING:

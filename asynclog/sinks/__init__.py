@@ -4,22 +4,59 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asynclog.sinks.aim import Aim
     from asynclog.sinks.alerts import Alerts
+    from asynclog.sinks.comet.sink import Comet
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
+    from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
+    from asynclog.sinks.mcap.sink import MCAP
     from asynclog.sinks.memory import Memory
+    from asynclog.sinks.mlflow import MLflow
+    from asynclog.sinks.neptune import Neptune
+    from asynclog.sinks.parquet.sink import Parquet
     from asynclog.sinks.progress import Progress
+    from asynclog.sinks.rerun.sink import Rerun
+    from asynclog.sinks.tensorboard import TensorBoard
+    from asynclog.sinks.wandb.sink import WandB
 
-__all__ = ["CSV", "Alerts", "Console", "JSONLines", "Memory", "Progress"]
+__all__ = [
+    "CSV",
+    "MCAP",
+    "Aim",
+    "Alerts",
+    "Comet",
+    "Console",
+    "Files",
+    "JSONLines",
+    "MLflow",
+    "Memory",
+    "Neptune",
+    "Parquet",
+    "Progress",
+    "Rerun",
+    "TensorBoard",
+    "WandB",
+]
 
 _HOMES = {
+    "Aim": "aim",
     "Alerts": "alerts",
     "CSV": "csv",
+    "Comet": "comet.sink",
     "Console": "console",
+    "Files": "files.sink",
     "JSONLines": "jsonl",
+    "MCAP": "mcap.sink",
+    "MLflow": "mlflow",
     "Memory": "memory",
+    "Neptune": "neptune",
+    "Parquet": "parquet.sink",
     "Progress": "progress",
+    "Rerun": "rerun.sink",
+    "TensorBoard": "tensorboard",
+    "WandB": "wandb.sink",
 }
 
 

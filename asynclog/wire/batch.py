@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asynclog.sink import Column, Event, Extent, Write
+from asynclog.sink import Block, Column, Event, Extent, Write
 from asynclog.wire.frame import Buffer, Frame, encode, joined
 from asynclog.wire.schema import Schema, Series
 
@@ -55,6 +55,26 @@ class Rows:
         for at, series in enumerate(self.schema.series):
             column = fields[:, first + at]
             yield series, Column(step, time, column.view(np.int64) if series.code == "q" else column)
+
+    def blocks(self) -> Iterator[Block]:
+        fields, schema = self.schema.fields(self.payload), self.schema
+        first = schema.first_column
+        axes_at = first - len(schema.axes)
+        numbers = [fields[:, first + at] for at in range(len(schema.series))]
+        yield Block(
+            schema.phase,
+            self.epoch,
+            self.level,
+            fields[:, 0].view(np.int64),
+            fields[:, -1].view(np.int64),
+            fields[:, 1 + schema.due] if schema.elapsed else None,
+            {name: fields[:, axes_at + at] for at, name in enumerate(schema.axes)},
+            [(one.namespace, one.key) for one in schema.series],
+            [one.view(np.int64) if series.code == "q" else one for one, series in zip(numbers, schema.series, strict=True)],
+        )
+
+    def others(self) -> Iterator[Event]:
+        return iter(())
 
     def states(self) -> Iterator[States]:
         yield States(self.schema.phase, self.epoch, self.schema.fields(self.payload)[:, 0].view(np.int64), self.times)
@@ -118,6 +138,28 @@ class Events:
                     np.array([one.value for one in events], np.int64 if series.code == "q" else np.float64),
                 ),
             )
+
+    def blocks(self) -> Iterator[Block]:
+        alike: dict[tuple[Any, ...], list[Event]] = {}
+        for one in self._events:
+            if one.kind == "scalar":
+                state = (one.phase, one.epoch, one.level, one.elapsed_s is None, tuple(one.axes))
+                alike.setdefault((*state, one.namespace, one.key, type(one.value) is int), []).append(one)
+        for (phase, epoch, level, timeless, axes, namespace, key, whole), events in alike.items():
+            yield Block(
+                phase,
+                epoch,
+                level,
+                np.array([one.step for one in events], np.int64),
+                np.array([one.time_ns for one in events], np.int64),
+                None if timeless else np.array([one.elapsed_s for one in events], np.float64),
+                {name: np.array([one.axes[name] for one in events], np.float64) for name in axes},
+                [(namespace, key)],
+                [np.array([one.value for one in events], np.int64 if whole else np.float64)],
+            )
+
+    def others(self) -> Iterator[Event]:
+        return (one for one in self._events if one.kind != "scalar")
 
     def states(self) -> Iterator[States]:
         for (phase, epoch), events in groupby(self._events, attrgetter("phase", "epoch")):
@@ -232,6 +274,17 @@ class Batch:
             for series, column in part.columns():
                 found.setdefault(series[:3], []).append(column)
         return {name: _one_column(columns) for name, columns in found.items()}
+
+    def blocks(self) -> Iterator[Block]:
+        for part in self.parts:
+            if len(part):
+                self.pace()
+                yield from part.blocks()
+
+    def others(self) -> Iterator[Event]:
+        if self._ordered:
+            return chain.from_iterable(part.others() for part in self.parts)
+        return iter(sorted(chain.from_iterable(part.others() for part in self.parts), key=attrgetter("time_ns")))
 
     @cached_property
     def extents(self) -> Sequence[Extent]:

@@ -170,7 +170,7 @@ class Scene:
 
     def leftovers(self) -> list[str]:
         """What should have gone with the processes: processes, and names in /dev/shm."""
-        processes = [f"process {pid}" for pid in self.wait_until_empty()]
+        processes = [described(pid) for pid in self.wait_until_empty()]
         return processes + sorted(_shared_memory() - self.shared_before)
 
     def clear(self) -> None:
@@ -180,6 +180,20 @@ class Scene:
             exited(pid, PATIENCE_S)
         for life in self.lives:
             life.process.communicate()
+
+
+def described(pid: int) -> str:
+    """A process in words: what it runs, how it stands, and where each of its threads waits."""
+    home = Path(f"/proc/{pid}")
+    try:
+        command = (home / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        state = (home / "stat").read_text().rpartition(")")[2].split()[0]
+        threads = [
+            f"{(one / 'comm').read_text().strip()} in {(one / 'wchan').read_text()}" for one in (home / "task").iterdir()
+        ]
+    except OSError:
+        return f"process {pid}, gone since"
+    return f"process {pid} ({state}): {command[-200:]}; {', '.join(threads)}"
 
 
 def exited(pid: int, seconds: float) -> bool:

@@ -548,7 +548,8 @@ async def test_a_small_sink_beside_one_that_sleeps_and_one_that_raises(tmp_path:
             await asyncio.sleep(0.001)
     for name, counted in log.statistics()["routes"].items():
         assert adds_up(counted), (name, counted)
-    assert heart.worst < 0.05
+    # A loop that waited for the sleeper would be held for as long as it sleeps at a time.
+    assert heart.worst < 0.4
     began = loop.time()
     with pytest.raises(ExceptionGroup) as caught:
         await log.aclose(deadline=1.0)

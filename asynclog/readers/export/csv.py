@@ -4,9 +4,9 @@ import csv
 from collections.abc import Callable
 from typing import TextIO
 
-from asynclog.readers.detail import detail
 from asynclog.readers.run import Run
 from asynclog.sink import Event
+from asynclog.sinks.detail import detail
 from asynclog.sinks.strict_json import json_text
 
 COLUMNS = ("time", "step", "epoch", "phase", "namespace", "key", "kind", "value", "detail", "axes")

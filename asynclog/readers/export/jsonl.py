@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from asynclog.readers.detail import detail
 from asynclog.readers.run import Run
 from asynclog.sink import Event
+from asynclog.sinks.detail import detail
 from asynclog.sinks.strict_json import json_text
 
 _BETWEEN_REPORTS = 10_000

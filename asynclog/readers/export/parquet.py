@@ -1,24 +1,36 @@
-"""Parquet: the long table of ``Run.to_arrow``, series by series, so that names take next to nothing."""
+"""Parquet in one file: the long table of ``asynclog.sinks.parquet``, a row group a million rows."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from asynclog.readers.run import Run
+from asynclog.sinks.parquet.table import WRITING, arrow, schema, table_of
 from asynclog.sinks.strict_json import json_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def export_parquet(run: Run, file: BinaryIO) -> int:
-    """Write all of a run's numbers and events; gives their number. Raises ImportError naming the extra."""
-    table = run.to_arrow()
-    write_parquet(table, file)
-    return int(table.num_rows)
+def export_parquet(run: Run, file: BinaryIO, progress: Callable[[int], None] | None = None) -> int:
+    """Write all of a run's numbers and events; gives their number. progress: called with how many were written so far, now
+    and then. Raises ImportError naming the extra."""
+    arrow()
+    import pyarrow.parquet as pq
+
+    count = 0
+    with pq.ParquetWriter(file, schema(), **WRITING) as writer:
+        for batch in run.batches():
+            table = table_of(batch)
+            writer.write_table(table, row_group_size=max(len(table), 1))
+            count += len(table)
+            if progress is not None:
+                progress(count)
+    return count
 
 
 def write_parquet(table: "pa.Table", file: BinaryIO) -> None:
-    """Write a run's table, compressed. Cells that are or hold mappings of no fields become JSON text: Parquet has no column
-    for them."""
+    """Write a table, compressed. Cells that are or hold mappings of no fields become JSON text: Parquet has no column for
+    them."""
     import pyarrow as pa
     import pyarrow.parquet
 

@@ -19,8 +19,9 @@ class Had(NamedTuple):
     nbytes: int
 
 
-GROWTH: Final = Had(40, 96 << 20)
-"""What the last third of a process's time may show beyond the two before: consumers come and go, and read what they missed."""
+GROWTH: Final = Had(40, 160 << 20)
+"""What the last third of a process's time may show beyond the two before: consumers come and go, and read what they missed; and
+an engine may move into the training process late, with all that it holds."""
 MOST: Final = {
     "trainer": Had(200, 400 << 20),
     "recorder": Had(300, 500 << 20),

@@ -91,3 +91,22 @@ async def test_a_file_named_like_a_library_does_not_replace_it(tmp_path: Path) -
 
     assert json.loads("1") == 1
     await sink.aclose()
+
+
+@pytest.mark.blocking
+async def test_the_hosted_sink_is_told_how_the_run_ended(tmp_path: Path) -> None:
+    """One that doesn't want to know is left alone."""
+    text = TELLS.format(arguments="", told="0", directory=str(tmp_path))
+    asks = (
+        "\nclass Sink(Telling):\n"
+        "    async def run_ended(self, status, error):\n"
+        "        self.path.write_text(f'{status} {error} ')\n"
+    )
+    for export, expected in ((asks, "failed no closed"), ("Sink = Telling", "closed")):
+        (tmp_path / "module.py").write_text(text + export)
+        sink = ModuleSink(str(tmp_path / "module.py"), "mine", {})
+        await sink.open(run_info(tmp_path))
+        await sink.run_ended("failed", "no")
+        await sink.aclose()
+        assert (tmp_path / "told.txt").read_text() == expected
+        (tmp_path / "told.txt").unlink()

@@ -74,7 +74,7 @@ def test_plain_code_is_counted_and_shared_among_steps() -> None:
         with held:
             hold(0.005)
         held.done()
-    assert 0.005 <= held.each() < 0.05
+    assert held.each() >= 0.005
     assert held.seconds == pytest.approx(held.each() * 2)
 
 

@@ -410,6 +410,7 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     ((3, "f4"), {"kind": "audio", "fps": 1}, "audio 'arm/x': expected parameters among sample_rate, layout, channel, got fps"),
     ((3, "f4"), {"caption": "no"}, "tensor 'arm/x': expected no parameters, got caption"),
     ((3, "f4"), {"kind": "image", "masks": 3}, "image 'arm/x': expected a value that can be read"),
+    (((4, 4), "u1"), {"kind": "image", "caption": "\ud800"}, "image 'arm/x': expected a value that can be read, got Unicode"),
     ((3, object), {}, "tensor 'arm/x': expected a dtype of numbers.*object|'O'"),
     ((3, ">f4"), {}, "in this machine's byte order.*newbyteorder"),
     ((3, None), {}, "expected a dtype of numbers, in this machine's byte order, got None"),

@@ -116,3 +116,30 @@ def test_frames_are_the_encoded_bytes() -> None:
     (data,) = found.frames
     assert bytes(decode(Header(data), data).payload) == frame.payload
     assert data[8:16] == b"12345678"
+
+
+def test_blocks_are_the_numbers_with_all_that_is_said_of_their_states() -> None:
+    """Rows of one schema as one block of views; numbers that stand alone by what they share; nothing else."""
+    schema = Schema(3, (LOSS, SEEN), due=True, elapsed=True, axes=("samples",))
+    part = Rows(schema, rows(schema, [(1.0, 2), (3.0, 4)], step=4, prefixes=[(5, 1.5, 32.0)] * 2).payload, 7, "epoch")
+    alone = [single(5, 0.5), single(6, 2), single(7, "text", kind="string"), single(8, 0.25)]
+    first, *others = batch(part, Events(alone)).blocks()
+    assert (first.phase, first.epoch, first.level, first.step.tolist()) == ("train", 7, "epoch", [4, 5])
+    assert first.elapsed_s is not None
+    assert (first.elapsed_s.tolist(), first.axes["samples"].tolist()) == ([1.5, 1.5], [32.0, 32.0])
+    assert [(*name, one.dtype.kind, one.tolist()) for name, one in zip(first.series, first.values, strict=True)] == [
+        (LOSS.namespace, LOSS.key, "f", [1.0, 3.0]),
+        (SEEN.namespace, SEEN.key, "i", [2, 4]),
+    ]
+    assert first.values[0].base is not None
+    assert [(one.values[0].tolist(), one.elapsed_s, one.time_ns.tolist()) for one in others] == [
+        ([0.5, 0.25], None, [START_NS + 5, START_NS + 8]),
+        ([2], None, [START_NS + 6]),
+    ]
+
+
+def test_others_are_what_is_no_number_in_the_order_it_was_written() -> None:
+    late, early = single(9, "b", kind="string"), single(3, "a", kind="string")
+    found = batch(made(TWO, [(1.0,)], [1]), Events([late, single(9, 1.0)]), Events([early]))
+    assert [one.value for one in found.others()] == ["a", "b"]
+    assert [one.value for one in batch(Events([early, late])).others()] == ["a", "b"]

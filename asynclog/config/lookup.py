@@ -1,0 +1,95 @@
+"""A sink from words: its name, an entry point, ``package.module:Class``, or a module's file; its arguments as ``key=value``.
+
+A known name is one of ours, whatever its case and hyphens: "tensorboard", "jsonlines". Other packages offer theirs as entry
+points of the group ``asynclog.sinks``. Of a file, or of a dotted name without a class, the module's ``Logger`` or ``Sink`` is
+taken, where it runs and not here, as ``logger_modules`` has it.
+"""
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final
+
+from asynclog import sinks
+from asynclog.config.locating import check_found, is_file
+from asynclog.config.module_sink import ModuleSink
+from asynclog.errors import InvalidConfiguration
+
+ENTRY_POINTS: Final = "asynclog.sinks"
+
+
+def sink_named(name: str, settings: Mapping[str, Any]) -> Any:
+    """A sink that nobody has opened, made with ``settings`` as its arguments. Raises InvalidConfiguration for a name that
+    nobody knows and for arguments that it doesn't take, with the nearest right one; ImportError of what its module lacks."""
+    ours = {_plain(one): one for one in sinks.__all__}
+    if _plain(name) in ours:
+        return _made(name, getattr(sinks, ours[_plain(name)]), settings)
+    for point in entry_points(group=ENTRY_POINTS):
+        if _plain(point.name) == _plain(name):
+            return _made(name, point.load(), settings)
+    module, colon, attribute = name.rpartition(":")
+    if colon and module and attribute.isidentifier():
+        return _made(name, _attribute(module, attribute), settings)
+    if is_file(name) or "." in name:
+        check_found(name)
+        place = str(Path(name).resolve()) if is_file(name) else name
+        return ModuleSink(place, Path(name).stem if is_file(name) else name.rpartition(".")[2], settings)
+    known = [*ours, *(one.name for one in entry_points(group=ENTRY_POINTS))]
+    close = get_close_matches(_plain(name), known, 1)
+    way = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
+    raise InvalidConfiguration(f"there is no sink {name!r}; {way} Or write package.module:Class, or the path of a .py file")
+
+
+def settings_of(words: Iterable[str]) -> dict[str, Any]:
+    """``key=value`` words as arguments. A value that is JSON (a number, true, null, "…", […]) is what it says, any other is the
+    text as it stands. Raises InvalidConfiguration."""
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key.isidentifier():
+            raise InvalidConfiguration(f"expected key=value, got {word!r}")
+        if key in found:
+            raise InvalidConfiguration(f"{key} is set twice")
+        try:
+            found[key] = json.loads(text)
+        except ValueError:
+            found[key] = text
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _attribute(module: str, attribute: str) -> Any:
+    if is_file(module):
+        raise InvalidConfiguration(f"{module}:{attribute}: of a file its Logger or Sink is taken; write {module}")
+    found = importlib.import_module(module)
+    if not hasattr(found, attribute):
+        close = get_close_matches(attribute, dir(found), 1)
+        raise InvalidConfiguration(f"{module} has no {attribute!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+    return getattr(found, attribute)
+
+
+def _made(name: str, make: Callable[..., Any], settings: Mapping[str, Any]) -> Any:
+    if not callable(make):
+        raise InvalidConfiguration(f"sink {name!r}: expected a class or a function that makes a sink, got {make!r}")
+    wanted = inspect.signature(make).parameters
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in wanted.values())
+    for key in settings:
+        if key not in wanted and not takes_any:
+            close = get_close_matches(key, list(wanted), 1)
+            way = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(wanted) or 'none'}"
+            raise InvalidConfiguration(f"sink {name!r} has no setting {key!r}; {way}")
+    missing = [
+        one.name
+        for one in wanted.values()
+        if one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL) and one.name not in settings
+    ]
+    if missing:
+        raise InvalidConfiguration(f"sink {name!r} needs {', '.join(missing)}: --set {missing[0]}=…")
+    return make(**settings)

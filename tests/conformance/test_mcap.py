@@ -1,0 +1,28 @@
+"""MCAP, read by its own reader with the protobuf decoder, by the schemas that the file has."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asynclog.sink import Sink
+from asynclog.sinks import MCAP
+from asynclog.testing import Delivered, SinkTests
+from tests.mcapfile import logged
+
+for library in ("mcap", "mcap_protobuf", "foxglove_schemas_protobuf", "PIL", "av"):
+    pytest.importorskip(library)
+
+
+@pytest.mark.blocking
+class TestMCAP(SinkTests):
+    may_block = True
+
+    def make_sink(self, tmp_path: Path) -> Sink:
+        return MCAP()
+
+    def read_back(self, sink: Any, tmp_path: Path) -> Iterable[Delivered] | None:
+        for one in logged(tmp_path / "run"):
+            value = one.messages[0].message if one.kind == "string" else one.value
+            yield Delivered(one.kind, one.phase, one.namespace, one.key, one.step, value)

@@ -1,0 +1,32 @@
+"""Rerun, read by the SDK's own reader."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asynclog.sink import Sink
+from asynclog.sinks import Rerun
+from asynclog.testing import Delivered, SinkTests
+from tests.rrdfile import logged
+
+for library in ("rerun.chunk", "PIL", "av", "soundfile"):
+    pytest.importorskip(library)
+
+
+@pytest.mark.blocking
+class TestRerun(SinkTests):
+    may_block = True
+
+    def make_sink(self, tmp_path: Path) -> Sink:
+        return Rerun()
+
+    def read_back(self, sink: Any, tmp_path: Path) -> Iterable[Delivered] | None:
+        for one in logged(tmp_path / "run"):
+            value = None
+            if one.kind == "scalar":
+                (value,) = one.components["Scalars:scalars"]
+            elif one.kind == "string":
+                (value,) = one.components["TextDocument:text"]
+            yield Delivered(one.kind, one.phase, one.namespace, one.key, one.step, value)
