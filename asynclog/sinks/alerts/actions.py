@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from asynclog.errors import SinkRejected
 from asynclog.sink import settle
-from asynclog.sinks.alerts.alert import Alert
+from asynclog.sinks.alerts.alert import Alert, lines
 
 
 @runtime_checkable
@@ -55,7 +55,7 @@ class Terminal:
         return self._device is not None and (not alert.key or not _lives(self._home))
 
     async def send(self, alerts: Sequence[Alert], /) -> None:
-        text = "".join(f"{one}\n" for one in alerts if self.shows(one))
+        text = "".join(f"{one}\n" for one in lines([one for one in alerts if self.shows(one)]))
         if text:
             # In a thread: a terminal that doesn't read blocks whoever writes to it.
             await asyncio.to_thread(self._print, text)

@@ -84,6 +84,15 @@ async def test_every_alert_is_a_line_of_the_log(tmp_path: Path, caplog: pytest.L
     assert line.getMessage().endswith("digits: * is not finite: nan at train step 1".replace("*", "loss"))
 
 
+async def test_a_flood_is_twenty_lines_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sink = await opened(Alerts([NotFinite()], {}), tmp_path)
+    await sink.write(batch_of([(State(0), {f"x{key}": NAN for key in range(500)})]))
+    await sink.aclose()
+    said = [one.getMessage() for one in caplog.records if one.name == "asynclog.alerts"]
+    assert len(said) == 21
+    assert said[-1] == "… and 480 more"
+
+
 async def test_the_console_is_standard_error_and_then_the_log_is_quiet(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -159,9 +159,10 @@ async def test_it_goes_through_the_proxy_of_the_environment(channel: Channel, mo
 
     server = await asyncio.start_server(proxy, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("http_proxy", f"http://me:p%40ss@127.0.0.1:{port}")
     monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(SinkUnavailable, match=r"hooks\.example"):
         await send(Webhook("http://hooks.example/s3cret"))
     assert asked[0].startswith(b"CONNECT hooks.example:80 ")
+    assert b"Proxy-Authorization: Basic bWU6cEBzcw==\r\n" in asked[0]
     server.close()
