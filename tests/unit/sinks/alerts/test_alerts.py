@@ -275,6 +275,24 @@ async def test_a_silence_that_cant_be_told_of_waits(tmp_path: Path, caplog: pyte
     await sink.aclose()
 
 
+async def test_while_values_wait_for_a_server_there_is_no_silence(tmp_path: Path) -> None:
+    """They come, and aren't looked at."""
+    down, quiet = Told(*[SinkUnavailable("down")] * 2), Told()
+    sink = await opened(
+        Alerts([NotFinite(to="down"), Silent(0.1, first=100, to="quiet")], {"down": down, "quiet": quiet}), tmp_path
+    )
+    batch = losses(NAN)
+    with pytest.raises(SinkUnavailable):
+        await sink.write(batch)
+    await asyncio.sleep(0.5)
+    assert quiet.texts == []
+    with pytest.raises(SinkUnavailable):
+        await sink.write(batch)
+    await sink.write(batch)
+    await until(lambda: quiet.texts)
+    await sink.aclose()
+
+
 async def test_a_callback_that_raises_in_a_silence_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sink = await opened(Alerts([Silent(0.05)], {"told": Told(ZeroDivisionError("a bug"))}), tmp_path)
     await until(lambda: any("could not be told" in one.getMessage() for one in caplog.records))
