@@ -19,8 +19,8 @@ import pytest
 import asynclog as al
 from asynclog.cli.stats import route_counters
 from asynclog.errors import LoggerClosed, RunError, RunNotFound
-from tests.integration import scripts
 from tests.crash.scene import exited
+from tests.integration import scripts
 from tests.misbehaving import Gate, Raiser, Sleeper, Unopenable
 from tests.unit.logger.recording import adds_up
 
