@@ -37,7 +37,7 @@ def empty_repo() -> Path:
 
 
 def found_run(repo: Path, run_id: str = "conformance", rank: int = 0, *, indexed: bool = False) -> Any:
-    """As the SDK gives it. indexed: the sink has brought the index up to date; otherwise that is done here, as by ``aim up``."""
+    """As the SDK gives it. indexed: the sink has brought the index up to date; else it is done here, as by ``aim up``."""
     opened = aim.Repo.from_path(str(repo))
     name = run_hash(run_id, rank)
     if not indexed and (repo / ".aim" / "meta" / "chunks" / name).exists():

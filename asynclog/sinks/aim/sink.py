@@ -26,8 +26,8 @@ class Aim:
     experiment: Aim's word for a group of runs. name: of the run; None: this run's. The run's hash is derived from this run's
     id, so that whoever delivers reaches the same. Rank n > 0 has a run of its own, since one of Aim's has one writer.
 
-    index: also bring the repo's index up to date, on ``flush`` and at the end, for queries of Aim's SDK where no ``aim up`` runs.
-    Where one does, it keeps the index, and stops doing so if it finds it taken.
+    index: also bring the repo's index up to date, on ``flush`` and at the end, for queries of Aim's SDK where no ``aim up``
+    runs. Where one does, it keeps the index, and stops doing so if it finds it taken.
 
     Raises InvalidConfiguration for a repo that is no directory, and on opening if aim isn't installed.
     """
