@@ -86,7 +86,7 @@ def _histogram(value: Histogram) -> Iterator[Shown]:
 
     edges = value.edges
     centres = (edges[1:] + edges[:-1]) / 2
-    yield Shown(rr.BarChart(np.asarray(value.counts), abscissa=centres if np.isfinite(centres).all() else None))
+    yield Shown(rr.BarChart(value.counts.astype(np.int64), abscissa=centres if np.isfinite(centres).all() else None))
 
 
 def _point_cloud(value: PointCloud) -> Iterator[Shown]:
@@ -123,7 +123,8 @@ def _tensor(value: Tensor) -> Iterator[Shown]:
     """bool as 0 and 1; complex numbers with one axis more, of real and imaginary part: Rerun has neither."""
     import rerun as rr
 
-    data = np.ascontiguousarray(value.canonical()).reshape(value.data.shape)
+    held = value.canonical()
+    data = np.ascontiguousarray(held.astype(held.dtype.newbyteorder("="), copy=False)).reshape(held.shape)
     names = None
     if data.dtype.kind == "c":
         data = np.stack([data.real, data.imag], axis=-1)
