@@ -77,7 +77,8 @@ class Rows:
         return iter(())
 
     def states(self) -> Iterator[States]:
-        yield States(self.schema.phase, self.epoch, self.schema.fields(self.payload)[:, 0].view(np.int64), self.times)
+        if self.schema.series:
+            yield States(self.schema.phase, self.epoch, self.schema.fields(self.payload)[:, 0].view(np.int64), self.times)
 
     def writes(self) -> Iterator[tuple[int, list[Event]]]:
         """Per row, its time and its numbers as events."""

@@ -90,12 +90,14 @@ TRAIN = """
 from asynclog.sinks.alerts import Ended, Silent, Webhook
 async def train():
     sink = al.sinks.Alerts([Ended(), Silent(float(sys.argv[3]), first=1000)], {"slack": Webhook(sys.argv[2])})
-    async with al.MultiLogger(path, sinks=[sink]) as log:
+    async with al.MultiLogger(path, sinks=[al.Route(sink, place=sys.argv[4])]) as log:
         log.log_scalar("loss", 0.5)
         await log.write(0)
         await log.flush()
         print("ready", flush=True)
-        sys.stdin.readline()
+        if sys.stdin.readline() == "hang\\n":
+            import ctypes
+            ctypes.PyDLL(None).sleep(1000)
         raise ValueError("no more data")
 asyncio.run(train())
 """
@@ -103,7 +105,7 @@ asyncio.run(train())
 
 @pytest.fixture
 def training(tmp_path: Path, channel: Channel) -> Iterator[Any]:
-    process = scripts.start(TRAIN, tmp_path / "run", channel.url, 1000)
+    process = scripts.start(TRAIN, tmp_path / "run", channel.url, 1000, "process")
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     yield process
@@ -134,12 +136,18 @@ def test_the_death_is_told_of_when_the_server_is_back(training: Any, channel: Ch
     assert channel.lines == ["run: the run has ended: killed"]
 
 
-def test_a_training_process_that_stands_still_is_told_of(tmp_path: Path, channel: Channel) -> None:
-    """Stopped, it can tell nobody itself."""
-    process = scripts.start(TRAIN, tmp_path / "run", channel.url, 0.5)
+@pytest.mark.parametrize(("how", "place"), [("stopped", "process"), ("hangs with the lock", "recorder")])
+def test_a_training_process_that_stands_still_is_told_of(tmp_path: Path, channel: Channel, how: str, place: str) -> None:
+    """It can tell nobody itself: it is stopped, or in a C library that holds the interpreter's lock."""
+    process = scripts.start(TRAIN, tmp_path / "run", channel.url, 0.5, place)
     assert process.stdout is not None
+    assert process.stdin is not None
     assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGSTOP)
+    if how == "stopped":
+        process.send_signal(signal.SIGSTOP)
+    else:
+        process.stdin.write("hang\n")
+        process.stdin.flush()
     channel.waits_for(messages=1)
     assert channel.lines[0].startswith("run: nothing for ")
     process.kill()

@@ -18,7 +18,7 @@ MEBIBYTE = 1 << 20
 KEYS = 10
 STEPS = 100_000
 SLABS = 32 * MEBIBYTE
-GROWTH = 48 * MEBIBYTE  # of 80 MB of rows, and of what a sink that kept them as objects would take
+GROWTH = 24 * MEBIBYTE  # of 80 MB of rows, and of what a sink that kept them as objects would take
 PATIENCE_S = 50.0
 
 

@@ -1,5 +1,6 @@
 """Progress on a real terminal, of a process that prints, logs and ends in every way there is."""
 
+import io
 import os
 import pty
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import asynclog as al
 from tests.integration.scripts import ROOT
 
 pytest.importorskip("rich")
@@ -110,6 +112,33 @@ def test_a_terminal_is_left_as_it_was(tmp_path: Path, way: str) -> None:
         assert "Traceback" in shown.partition("the run failed")[2]
     elif way == "is interrupted":
         assert "KeyboardInterrupt" in shown
+
+
+def test_what_is_printed_into_a_file_goes_there(tmp_path: Path) -> None:
+    """Only standard error is a terminal."""
+    screen = Screen()
+    program: Any = [sys.executable, "-c", TRAIN.replace("{ending}", "pass")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
+    with (tmp_path / "out").open("w") as out:
+        subprocess.run(program, stdin=subprocess.DEVNULL, stdout=out, stderr=screen.theirs, env=environment, timeout=50)
+    screen.close()
+    assert (tmp_path / "out").read_text() == "".join(f"printed {step}\n" for step in range(0, 1000, 100))
+    assert "logged 900" in screen.text
+    assert "printed" not in screen.text
+
+
+async def test_a_run_that_goes_on_starts_where_it_resumes(tmp_path: Path) -> None:
+    """What earlier processes did is neither shown again nor taken for speed."""
+    for epoch in range(2):
+        file = io.StringIO()
+        async with al.MultiLogger(tmp_path / "run", sinks=[al.sinks.Progress(100, file=file, every=0.001)]) as log:
+            for step in range(50 * epoch, 50 * epoch + 50):
+                log.log_scalar("loss", 0.5)
+                await log.write(step)
+            await log.flush()
+    shown = [int(one.split("/")[0].rpartition(" ")[2]) for one in file.getvalue().splitlines() if "/100" in one]
+    assert min(shown) > 50
+    assert max(shown) == 100
 
 
 def test_a_terminal_that_hangs_up_does_not_end_the_training(tmp_path: Path) -> None:

@@ -20,16 +20,13 @@ HELD_S = 0.25
 
 # fault, in which call, what becomes of the route
 CASES = [
-    ("raises", "init", "stopped"),
     ("raises", "log", "rejected"),
-    ("exits", "init", "stopped"),
     ("exits", "log", "rejected"),
     ("exits", "thread", "done"),
-    ("ends its process", "init", "stopped"),
+    ("crashes", "init", "stopped"),
     ("ends its process", "log", "rejected"),
     ("ends its process", "thread", "anything"),
     ("crashes", "log", "rejected"),
-    ("hangs", "init", "pending"),
     ("hangs", "log", "pending"),
     ("hangs", "finish", "done"),
     ("hangs", "at exit", "done"),

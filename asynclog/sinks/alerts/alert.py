@@ -1,10 +1,12 @@
 """An alert: what was found wrong, where and when."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-_LONGEST = 500
+_LONGEST: Final = 500
+_MOST_LINES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,12 @@ class Alert:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def lines(alerts: Sequence[Alert]) -> list[str]:
+    """A line an alert; beyond twenty, how many more there are: what makes one series NaN makes all of them."""
+    shown = [str(one) for one in alerts[:_MOST_LINES]]
+    return shown if len(alerts) <= _MOST_LINES else [*shown, f"… and {len(alerts) - _MOST_LINES} more"]
 
 
 def one_line(text: str) -> str:

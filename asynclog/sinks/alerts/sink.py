@@ -11,7 +11,7 @@ from typing import Final
 from asynclog.errors import InvalidConfiguration, SinkRejected, SinkUnavailable
 from asynclog.sink import Batch, Place, RunInfo
 from asynclog.sinks.alerts.actions import Action, Call, Callback, Terminal
-from asynclog.sinks.alerts.alert import Alert
+from asynclog.sinks.alerts.alert import Alert, lines
 from asynclog.sinks.alerts.decisions import Decisions, by_action
 from asynclog.sinks.alerts.keeping import Keeping
 from asynclog.sinks.alerts.rules import Rule
@@ -96,8 +96,9 @@ class Alerts:
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
-        if self._sending is not None and not self._sending.done():
-            await asyncio.shield(self._sending)
+        if self._sending is not None:
+            # What it can't tell lies in the outbox.
+            await asyncio.wait([self._sending])
         await self._save(force=True)
         keeping, self._keeping = self._keeping, None
         if keeping is not None:
@@ -109,14 +110,14 @@ class Alerts:
         told = by_action(alerts, self._rules, self._actions)
         for name, some in told.items():
             self._outbox.setdefault(name, []).extend(some)
-        shown = {one.id for one in told.get(_CONSOLE, ()) if self._on_terminal}
-        for one in alerts:
-            _log.log(logging.INFO if one.id in shown else logging.WARNING, "%s", one)
-
-    @property
-    def _on_terminal(self) -> bool:
-        action = self._actions.get(_CONSOLE)
-        return isinstance(action, Terminal) and action.reachable
+        terminals = {name: one for name, one in self._actions.items() if isinstance(one, Terminal)}
+        shown = {one.id for name, terminal in terminals.items() for one in told.get(name, ()) if terminal.shows(one)}
+        for level, some in (
+            (logging.INFO, [one for one in alerts if one.id in shown]),
+            (logging.WARNING, [one for one in alerts if one.id not in shown]),
+        ):
+            for text in lines(some):
+                _log.log(level, "%s", text)
 
     async def _tell(self) -> None:
         """Tell all that waits. Raises SinkUnavailable; what was told by then isn't told again."""

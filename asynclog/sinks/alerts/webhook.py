@@ -7,28 +7,24 @@ stale whenever one comes. The URL is a secret (who has it can post): it shows in
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from asynclog.errors import InvalidConfiguration, SinkRejected, SinkUnavailable
-from asynclog.sinks.alerts.alert import Alert
+from asynclog.sinks.alerts.alert import Alert, lines
 
 Payload = Callable[[Sequence[Alert]], Any]
-_MOST_LINES: Final = 20
 _LONGEST_WAIT_S: Final = 600.0
 """However long a server asks to be left alone."""
 
 
 def slack(alerts: Sequence[Alert]) -> dict[str, str]:
-    """One message, a line an alert; beyond twenty, how many more there are. What a channel would take for markup or for a
-    mention is escaped."""
-    lines = [_escaped(str(one)) for one in alerts[:_MOST_LINES]]
-    if len(alerts) > _MOST_LINES:
-        lines.append(f"… and {len(alerts) - _MOST_LINES} more")
-    return {"text": "\n".join(f":rotating_light: {one}" for one in lines)}
+    """One message, a line an alert, at most twenty. What a channel would take for markup or for a mention is escaped."""
+    return {"text": "\n".join(f":rotating_light: {_escaped(one)}" for one in lines(alerts))}
 
 
 class Webhook:
@@ -103,7 +99,9 @@ def _connection(url: SplitResult, timeout: float) -> HTTPConnection:
         return kind(url.hostname, url.port, timeout=timeout)
     by = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     connection = kind(by.hostname or "", by.port or 80, timeout=timeout)
-    connection.set_tunnel(url.hostname, url.port or (443 if secure else 80))
+    who = f"{unquote(by.username)}:{unquote(by.password or '')}" if by.username else ""
+    leave = {"Proxy-Authorization": f"Basic {b64encode(who.encode()).decode()}"} if who else {}
+    connection.set_tunnel(url.hostname, url.port or (443 if secure else 80), leave)
     return connection
 
 

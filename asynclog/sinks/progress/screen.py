@@ -21,7 +21,14 @@ class Screen:
         from rich.live import Live
 
         self.console = Console(file=stream, highlight=False, markup=False)
-        self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="visible")
+        self._live = Live(
+            console=self.console,
+            auto_refresh=False,
+            vertical_overflow="visible",
+            # What goes to a file or a pipe goes there still.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
+        )
         self._moved: list[tuple[logging.StreamHandler[Any], Any]] = []
 
     def start(self) -> None:

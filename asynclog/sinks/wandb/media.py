@@ -16,6 +16,7 @@ from asynclog.encoding.conversation import conversation
 from asynclog.encoding.media import checked, file_of
 from asynclog.errors import InvalidValue
 from asynclog.normal import image, plot
+from asynclog.normal.turns import quaternion
 from asynclog.values import (
     Audio,
     Histogram,
@@ -160,23 +161,10 @@ def _cloud(value: PointCloud) -> Any:
         return wandb.Object3D(rows)
     words = value.box_labels or [""] * len(value.boxes)
     boxes = [
-        wandb.box3d(center=box[:3], size=box[3:6], orientation=_quaternion(*box[6:]), color=(255, 160, 0), label=word)
+        wandb.box3d(center=box[:3], size=box[3:6], orientation=quaternion(*box[6:]), color=(255, 160, 0), label=word)
         for box, word in zip(value.boxes.astype(np.float64), words, strict=True)
     ]
     return wandb.Object3D.from_point_cloud(points=rows, boxes=boxes)
-
-
-def _quaternion(x: float, y: float, z: float) -> NDArray[np.float64]:
-    """(x, y, z, w) of rotations about the axes x, then y, then z, by these angles in radians."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos([x / 2, y / 2, z / 2]), np.sin([x / 2, y / 2, z / 2])
-    return np.array(
-        [
-            sx * cy * cz - cx * sy * sz,
-            cx * sy * cz + sx * cy * sz,
-            cx * cy * sz - sx * sy * cz,
-            cx * cy * cz + sx * sy * sz,
-        ]
-    )
 
 
 def _mesh(value: Mesh, scratch: Path) -> Any:

@@ -37,6 +37,7 @@ _QUIET: Final[Mapping[str, Any]] = {
     "x_save_requirements": False,
     "x_transaction_log_flush_interval": _FLUSH_S,
 }
+_WAY_OUT: Final = "Set WANDB_API_KEY, call `wandb login`, or write files: WandB(…, mode='offline')"
 _LONGEST_FILE: Final = 180
 """Bytes of a name that becomes a file's: W&B adds 40, and file systems end at 255."""
 _OWN: Final = frozenset({"step", "epoch"})
@@ -219,12 +220,22 @@ def _translated() -> Iterator[None]:
 
     try:
         yield
-    except (wandb.errors.UsageError, wandb.errors.AuthenticationError) as error:
-        raise InvalidConfiguration(
-            f"W&B won't begin the run: {error} Set WANDB_API_KEY, call `wandb login`, or write files: WandB(…, mode='offline')"
-        ) from error
     except wandb.errors.CommError as error:
-        raise SinkUnavailable(f"W&B can't be reached: {error}") from error
+        if not _refused(error):
+            raise SinkUnavailable(f"W&B can't be reached: {error}") from error
+        raise InvalidConfiguration(f"W&B won't begin the run: {error} {_WAY_OUT}") from error
+    except wandb.errors.UsageError as error:
+        raise InvalidConfiguration(f"W&B won't begin the run: {error} {_WAY_OUT}") from error
+
+
+def _refused(error: Exception) -> bool:
+    """Whether the key is wrong. W&B calls it an AuthenticationError as well if nobody could be asked."""
+    import wandb
+
+    text = str(error)
+    asked = text.startswith(("Failed to verify", "An error occurred while verifying"))
+    wrong = not asked or "invalid credentials" in text or "401" in text or "403" in text
+    return isinstance(error, wandb.errors.AuthenticationError) and wrong
 
 
 def _run_id(info: RunInfo) -> str | None:

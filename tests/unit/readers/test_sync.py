@@ -259,12 +259,12 @@ async def test_numbers_that_wait_to_be_folded_wait_for_the_rest(run: Path) -> No
     """A mean over what was there would not be the mean that the run has."""
     stream = StreamWriter(run)
     mean = stream.schema(Series("train", "", "loss", "d", "mean"), due=True)
-    stream.rows(mean, [(1.0,)], prefix=(0,))
+    stream.rows(mean, [(1.0,), (3.0,)], prefix=(0,))
     first, second = Kept(), Kept()
     route = {"name": "known"}
     with alive(run):
         result = await al.sync(run, al.Route(first, limit=al.RateLimit(steps=1000), **route))
-        stream.rows(mean, [(3.0,), (8.0,)], first_step=1, prefix=(0,))
+        stream.rows(mean, [(8.0,)], first_step=2, prefix=(0,))
     stream.footer()
     result = await al.sync(run, al.Route(second, limit=al.RateLimit(steps=1000), **route))
     assert (first.values, second.values) == ([1.0], [5.5])

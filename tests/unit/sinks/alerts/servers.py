@@ -1,6 +1,5 @@
 """A real HTTP server on loopback that answers as a test wants, and can be killed and started again on its port."""
 
-import contextlib
 import json
 import socket
 import threading
@@ -10,7 +9,7 @@ from typing import Any, Self
 
 class Channel:
     """What a chat's incoming webhook is to whoever posts: messages arrive, or don't. answer: the status to give; "hang": none,
-    "trickle": a header line now and then, "garbage": no HTTP, "drop": an end of the connection without a word."""
+    "trickle": a header that never ends, byte by byte, "garbage": no HTTP, "drop": an end of the connection without a word."""
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
@@ -21,6 +20,8 @@ class Channel:
         self.retry_after: str | None = None
         self.came = threading.Condition()
         self.over = threading.Event()
+        self.left = threading.Event()
+        """Whether whoever posted has hung up on a trickle."""
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -60,12 +61,12 @@ class Channel:
         if self.answer == "hang":
             self.over.wait(60)
         elif self.answer == "trickle":
-            request.wfile.write(b"HTTP/1.1 200 OK\r\n")
-            number = 0
-            with contextlib.suppress(OSError):
+            request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            try:
                 while not self.over.wait(0.02):
-                    number += 1
-                    request.wfile.write(f"X-{number % 50}: 1\r\n".encode() if number < 90 else b"")
+                    request.wfile.write(b"x")
+            except OSError:
+                self.left.set()
         elif self.answer == "garbage":
             request.wfile.write(b"220 smtp ready\r\n\r\n")
         elif self.answer == "drop":

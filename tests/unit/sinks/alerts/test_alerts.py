@@ -1,7 +1,10 @@
 import asyncio
 import logging
+import os
 import pickle
-from collections.abc import Sequence
+import pty
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 from asynclog.errors import InvalidConfiguration, SinkRejected, SinkUnavailable
 from asynclog.sinks import Alerts
 from asynclog.sinks.alerts import Above, Alert, Ended, NotFinite, Silent, Terminal, Webhook
+from asynclog.sinks.alerts.actions import _BELOW
 from asynclog.state import State
 from asynclog.testing import batch_of
 from tests.unit.sinks.sinkrun import run_info
@@ -79,6 +83,15 @@ async def test_every_alert_is_a_line_of_the_log(tmp_path: Path, caplog: pytest.L
     (line,) = [one for one in caplog.records if one.name == "asynclog.alerts"]
     assert line.levelno == logging.WARNING
     assert line.getMessage().endswith("digits: * is not finite: nan at train step 1".replace("*", "loss"))
+
+
+async def test_a_flood_is_twenty_lines_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sink = await opened(Alerts([NotFinite()], {}), tmp_path)
+    await sink.write(batch_of([(State(0), {f"x{key}": NAN for key in range(500)})]))
+    await sink.aclose()
+    said = [one.getMessage() for one in caplog.records if one.name == "asynclog.alerts"]
+    assert len(said) == 21
+    assert said[-1] == "… and 480 more"
 
 
 async def test_the_console_is_standard_error_and_then_the_log_is_quiet(
@@ -263,6 +276,24 @@ async def test_a_silence_that_cant_be_told_of_waits(tmp_path: Path, caplog: pyte
     await sink.aclose()
 
 
+async def test_while_values_wait_for_a_server_there_is_no_silence(tmp_path: Path) -> None:
+    """They come, and aren't looked at."""
+    down, quiet = Told(*[SinkUnavailable("down")] * 2), Told()
+    sink = await opened(
+        Alerts([NotFinite(to="down"), Silent(0.1, first=100, to="quiet")], {"down": down, "quiet": quiet}), tmp_path
+    )
+    batch = losses(NAN)
+    with pytest.raises(SinkUnavailable):
+        await sink.write(batch)
+    await asyncio.sleep(0.5)
+    assert quiet.texts == []
+    with pytest.raises(SinkUnavailable):
+        await sink.write(batch)
+    await sink.write(batch)
+    await until(lambda: quiet.texts)
+    await sink.aclose()
+
+
 async def test_a_callback_that_raises_in_a_silence_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sink = await opened(Alerts([Silent(0.05)], {"told": Told(ZeroDivisionError("a bug"))}), tmp_path)
     await until(lambda: any("could not be told" in one.getMessage() for one in caplog.records))
@@ -313,10 +344,49 @@ def test_what_makes_no_sense_is_refused(make: Any, says: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_terminal_is_reached_from_another_process_by_its_name() -> None:
-    """Of what is no terminal there is nothing to reach."""
-    here = Terminal()
-    assert here.reachable
-    here._home = 1  # as it is after it has travelled
-    here._device = None
-    assert not here.reachable
+@pytest.fixture
+def device() -> Iterator[tuple[int, str]]:
+    """A terminal: our end of it, and its name."""
+    ours, theirs = pty.openpty()
+    yield ours, os.ttyname(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def travelled(home: int, device: str | None) -> Terminal:
+    """As it is in another process than the one it was made in."""
+    terminal = Terminal()
+    terminal._home, terminal._device = home, device
+    return terminal
+
+
+def read_until(end: int, text: str) -> int:
+    """Read a terminal up to this text; how often the alert stands in what came."""
+    came = ""
+    while not came.endswith(text):
+        came += os.read(end, 10_000).decode()
+    return came.count("digits: bad news\r\n")
+
+
+def alert(key: str) -> Alert:
+    return Alert("bad news", "rule", "digits", "main", 0.0, "id", key=key)
+
+
+async def test_a_terminal_is_written_to_from_elsewhere_where_its_process_cant_be_expected_to(device: tuple[int, str]) -> None:
+    """Of values the log brings the news home for as long as there is one, and no line of a progress bar is broken."""
+    gone = subprocess.Popen(["true"])
+    await asyncio.to_thread(gone.wait)
+    ours, name = device
+    lives, dead = travelled(os.getppid(), name), travelled(gone.pid, name)
+    assert [one.shows(alert("loss")) for one in (Terminal(), lives, dead)] == [True, False, True]
+    assert [one.shows(alert("")) for one in (Terminal(), lives, dead, travelled(gone.pid, None))] == [True, True, True, False]
+    await lives.send([alert("loss")])
+    await lives.send([alert("")])
+    assert await asyncio.to_thread(read_until, ours, _BELOW.replace("\n", "\r\n")) == 1
+    await dead.send([alert("loss")])
+    assert await asyncio.to_thread(read_until, ours, "\x1b[0m") == 1
+
+
+async def test_a_terminal_that_is_gone_is_given_up() -> None:
+    with pytest.raises(SinkRejected, match="the terminal is gone"):
+        await travelled(os.getppid(), "/dev/pts/none").send([alert("")])
