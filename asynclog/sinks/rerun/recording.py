@@ -32,7 +32,7 @@ class Recording:
         self.stream = rr.RecordingStream(APPLICATION, recording_id=recording_id)
         self.stream.set_log_time_enabled(False)
         self.stream.set_log_tick_enabled(False)
-        self._memory = self.stream.binary_stream()
+        self._memory = rr.binary_stream(self.stream)
         self._file = BatchFile(path)
 
     def complete_batch(self) -> None:

@@ -99,9 +99,11 @@ def test_a_film_plays_on_the_timeline_of_time(tmp_path: Path) -> None:
 
 
 def test_numbers_that_rerun_has_not_are_told_in_others(tmp_path: Path) -> None:
-    deliver(Rerun(), tmp_path, [batch_of([(State(0), {"c": Tensor(np.array([1 + 2j])), "b": Tensor(np.array([True]))})])])
-    c, b = (row["Tensor:data"][0] for _, row in values(tmp_path))
+    arrays = {"c": np.array([1 + 2j]), "b": np.array([True]), "l": np.array([0.5], np.longdouble), "s": np.array([3], ">i4")}
+    deliver(Rerun(), tmp_path, [batch_of([(State(0), {name: Tensor(array) for name, array in arrays.items()})])])
+    c, b, long, swapped = (row["Tensor:data"][0] for _, row in values(tmp_path))
     assert (c["buffer"], c["shape"], b["buffer"]) == ([1.0, 2.0], [1, 2], [1])
+    assert (long["buffer"], swapped["buffer"]) == ([0.5], [3])
 
 
 def test_records_have_levels(tmp_path: Path) -> None:
