@@ -41,13 +41,17 @@ class Repeats:
     def left_of(self, batch: Batch) -> Iterator[Write]:
         """The batch without what was given before. A write counts as given once the next one is asked for."""
         stream = self._stream(batch.writer, batch.epoch)
+        stream.begin(batch.seq)
         for one in batch.writes():
             entries = _entries(one)
             new = [events for entry, events in entries if not stream.has(entry)]
             if new:
                 yield Write(one.state, one.time_ns, [event for events in new for event in events])
                 stream.add([entry for entry, _ in entries if not stream.has(entry)])
-        stream.settle()
+
+    def forget(self, batch: Batch) -> None:
+        """What of this batch counts as given doesn't after all: whoever took it is gone."""
+        self._stream(batch.writer, batch.epoch).forget()
 
     def close(self) -> None:
         """Let go of the files; what they hold is known again afterwards."""
@@ -68,10 +72,13 @@ class _Stream:
         self._unsettled: set[Entry] = set()
         self._known: NDArray[Any] = np.empty(0, _ENTRIES)
         self._file: int | None = None
+        self._length = self._settled = 0
+        self._seq: int | None = None
         if path is not None:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             whole = os.fstat(self._file).st_size // _ENTRY.size
-            os.ftruncate(self._file, whole * _ENTRY.size)
+            self._length = self._settled = whole * _ENTRY.size
+            os.ftruncate(self._file, self._length)
             self._known = np.sort(np.fromfile(path, _ENTRIES, whole), order="time")
         self._last = int(self._known["time"][-1]) if len(self._known) else -(2**63)
 
@@ -89,10 +96,20 @@ class _Stream:
     def add(self, entries: list[Entry]) -> None:
         if self._file is not None:
             os.write(self._file, b"".join(_ENTRY.pack(*one) for one in entries))
+        self._length += _ENTRY.size * len(entries)
         self._unsettled.update(entries)
 
-    def settle(self) -> None:
-        """The batch is whole: it doesn't come again while this process lives."""
+    def begin(self, seq: int) -> None:
+        """Another batch than the last one settles that: it doesn't come again while this process lives."""
+        if seq != self._seq:
+            self._seq = seq
+            self._unsettled.clear()
+            self._settled = self._length
+
+    def forget(self) -> None:
+        if self._file is not None:
+            os.ftruncate(self._file, self._settled)
+        self._length = self._settled
         self._unsettled.clear()
 
     def close(self) -> None:

@@ -1,20 +1,27 @@
 """W&B's sink takes the public exam, read back from the file that W&B's own process writes."""
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import asynclog as al
-from asynclog.sink import Sink
-from asynclog.testing import Delivered, SinkTests
+from asynclog.errors import SinkUnavailable
+from asynclog.sink import RunInfo, Sink
+from asynclog.testing import Delivered, SinkTests, batch_of
 from asynclog.values import EVERY_KIND
 from tests.integration.destinations.coded_names import decoded
 from tests.integration.destinations.wandb_files import runs_below
 
 pytest.importorskip("wandb")
-pytestmark = pytest.mark.blocking
+psutil = pytest.importorskip("psutil")
+pytestmark = [
+    pytest.mark.blocking,
+    # W&B leaves transports and processes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 _OWN = {"step", "epoch", "samples", "_step", "_timestamp", "_runtime", "_files", "_wandb"}
 _TYPES = {
@@ -29,9 +36,11 @@ _TYPES = {
 
 
 @pytest.fixture(autouse=True)
-def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
+    yield
+    gc.collect()
 
 
 class TestWandB(SinkTests):
@@ -55,3 +64,26 @@ class TestWandB(SinkTests):
     @staticmethod
     def _kind(value: Any) -> str:
         return _TYPES[value["_type"]] if isinstance(value, dict) else ""
+
+
+async def test_another_process_of_w_and_b_follows_one_that_was_killed(tmp_path: Path) -> None:
+    """Nothing that was delivered is lost; the batch in flight comes again."""
+    run = RunInfo("a1", "run", tmp_path / "run", "main", 0)
+    sink = al.sinks.WandB("exam", mode="offline")
+    await sink.open(run)
+    first = batch_of([(al.State(1), {"loss": 0.5})])
+    second = batch_of([(al.State(2), {"loss": 0.25})], seq=9, first_time_ns=2 * 10**18)
+    await sink.write(first)
+    await sink.flush()
+    for child in psutil.Process().children():
+        if "wandb-core" in child.name():
+            child.kill()
+            child.wait()
+    with pytest.raises(SinkUnavailable):
+        await sink.write(second)
+    await sink.write(second)
+    await sink.run_ended("finished", None)
+    await sink.aclose()
+    (shown,) = runs_below(tmp_path / "run" / "sinks" / "wandb")
+    assert [row["step"] for row in shown.rows] == [1, 2]
+    assert shown.exit_code == 0

@@ -5,6 +5,7 @@ that all others are drawn over; late, repeated and negative steps are kept. ``_t
 delivery.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from asynclog.sink import Batch, Event, Place, RunInfo, Write
 from asynclog.sinks.coded import coded, series_name
 from asynclog.sinks.naming import without_collisions
 from asynclog.sinks.repeats import Repeats
+from asynclog.sinks.wandb import service
 from asynclog.sinks.wandb.media import rendered
 
 Mode = Literal["online", "offline"]
@@ -30,6 +32,8 @@ _QUIET: Final[Mapping[str, Any]] = {
     "disable_code": True,
     "disable_git": True,
     "save_code": False,
+    # Else a second sink's run would end the first one's.
+    "reinit": "create_new",
     # What it would say of the machine it would say of the worker, at the time of delivery.
     "x_disable_machine_info": True,
     "x_disable_meta": True,
@@ -89,16 +93,21 @@ class WandB:
             self._begin()
 
     async def write(self, batch: Batch, /) -> None:
-        for one in self._repeats.left_of(batch):
-            for group in without_collisions(one.events):
-                self._log(one, group, batch)
+        try:
+            for one in self._repeats.left_of(batch):
+                for group in without_collisions(one.events):
+                    self._log(one, group, batch)
+            self._hear()
+        except ConnectionError as error:
+            # Of what W&B's process was sent last nobody knows whether it kept it.
+            self._repeats.forget(batch)
+            self._forsake()
+            raise SinkUnavailable("W&B's own process is gone; another is started") from error
 
     async def flush(self) -> None:
         """Return when W&B's process has all of it, and has had time to write its file."""
         if self._run is not None:
-            import asyncio
-
-            _ = self._run.step  # asks that process, which answers in the order of what it was sent
+            self._hear()
             await asyncio.sleep(2 * _FLUSH_S)
 
     async def run_ended(self, status: str, error: str | None) -> None:
@@ -148,7 +157,7 @@ class WandB:
         chosen: dict[str, Any] = {"x_start_time": start, "base_url": self.base_url}
         settings = {**_QUIET} | {name: one for name, one in chosen.items() if one is not None}
         with _translated():
-            run = wandb.init(
+            run = service.begin(
                 project=self.project,
                 entity=self.entity,
                 group=self.group or (info.name if info.rank else None),
@@ -171,10 +180,24 @@ class WandB:
             return str(where)
         return None if info.directory is None else str(info.sink_directory("wandb"))
 
+    def _hear(self) -> None:
+        """Return when W&B's process has all of it: it answers in the order of what it was sent. Raises ConnectionError."""
+        from wandb.sdk.mailbox import MailboxClosedError
+
+        try:
+            _ = None if self._run is None else self._run.step
+        except MailboxClosedError as error:
+            raise ConnectionResetError("W&B's own process doesn't answer") from error
+
+    def _forsake(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            service.leave()
+
     def _finish(self, exit_code: int) -> None:
         run, self._run = self._run, None
         if run is not None:
-            run.finish(exit_code=exit_code)
+            service.finish(run, exit_code)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_run": None}

@@ -21,8 +21,8 @@ STANDIN = Path(__file__).with_name("standin.py")
 def replace(vendor: str, deed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on workers find the stand-in first."""
     package = tmp_path / "vendors" / vendor
-    package.mkdir(parents=True)
-    for module in ("__init__.py", "types.py"):
+    (package / "sdk").mkdir(parents=True)
+    for module in ("__init__.py", "types.py", "sdk/__init__.py", "sdk/mailbox.py"):
         (package / module).write_text(STANDIN.read_text())
     monkeypatch.syspath_prepend(package.parent)
     monkeypatch.setenv("STANDIN", deed)

@@ -31,6 +31,19 @@ def test_a_batch_comes_once_in_a_life_unless_its_write_failed() -> None:
     assert names(repeats, batch(1, 2, 3)) == [(2, "loss"), (2, "note"), (3, "loss"), (3, "note")]
 
 
+def test_a_batch_that_is_forgotten_comes_whole(tmp_path: Path) -> None:
+    """Whoever took it is gone; what came before stays given, for a later process too."""
+    repeats = Repeats(tmp_path)
+    first, second = batch(1, 2), batch_of([(State(3), {"loss": 0.5})], seq=7, first_time_ns=2 * 10**18)
+    assert len(names(repeats, first)) == 4
+    assert names(repeats, second) == [(3, "loss")]
+    repeats.forget(second)
+    repeats.close()
+    successor = Repeats(tmp_path)
+    assert names(successor, first) == []
+    assert names(successor, second) == [(3, "loss")]
+
+
 def test_what_an_earlier_process_gave_is_left_out(tmp_path: Path) -> None:
     first = Repeats(tmp_path)
     assert len(names(first, batch(1, 2, 3))) == 6
