@@ -20,6 +20,7 @@ import asynclog as al
 from asynclog.cli.stats import route_counters
 from asynclog.errors import LoggerClosed, RunError, RunNotFound
 from tests.integration import scripts
+from tests.crash.scene import exited
 from tests.misbehaving import Gate, Raiser, Sleeper, Unopenable
 from tests.unit.logger.recording import adds_up
 
@@ -211,6 +212,11 @@ def held_up(path: Path, gate: Gate) -> al.MultiLogger:
     return log
 
 
+def gone(log: al.MultiLogger) -> None:
+    """Its recorder, which may outlive the deadline that it was closed with."""
+    assert exited(log.statistics()["recorder"]["pid"], 30)
+
+
 async def test_an_end_does_not_wait_for_room_for_settings(tmp_path: Path) -> None:
     """It waited for a full route without any deadline, and the run had no end."""
     gate = Gate()
@@ -218,6 +224,7 @@ async def test_an_end_does_not_wait_for_room_for_settings(tmp_path: Path) -> Non
     log.log_config({"a": 1})
     await asyncio.wait_for(log.aclose(deadline=0.5), 30)
     gate.open_gate.set()
+    await asyncio.to_thread(gone, log)
     assert al.read(tmp_path / "run").status == "finished"
 
 
@@ -228,6 +235,7 @@ def test_an_end_without_asyncio_does_not_wait_for_room_for_settings(tmp_path: Pa
     log.log_config({"a": 1})
     log.close(deadline=0.5)
     gate.open_gate.set()
+    gone(log)
     assert al.read(tmp_path / "run").status == "finished"
     assert log.statistics()["discarded"] == 2
 
