@@ -1,6 +1,5 @@
 """A batch as events, as columns, as writes and as bytes."""
 
-
 import numpy as np
 import pytest
 
