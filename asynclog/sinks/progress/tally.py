@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from asynclog.sink import Batch, Extent
+from asynclog.sink import Batch
 from asynclog.sinks.naming import flat_name
+from asynclog.sinks.progress.extent import Extent, extents
 from asynclog.sinks.progress.pace import Pace
 
 _MOST_VALUES: Final = 1000
@@ -92,7 +93,7 @@ class Tally:
 
     def take(self, batch: Batch) -> None:
         """A batch, without looking at each of its numbers."""
-        for extent in batch.extents:
+        for extent in extents(batch):
             phase = extent.phase
             if phase not in self.tracks:
                 self.tracks[phase] = Track(extent, self._totals.get(phase), self._per_epoch.get(phase))
