@@ -6,7 +6,7 @@ AsynclogError
 ├── WouldBlock                            a ``_nowait`` call that would have to wait
 ├── LoggerClosed                          a call on a logger that has ended
 ├── RunError              (OSError)       the run directory can't serve
-│   ├── RunInUse                          another live process writes this stream
+│   ├── RunInUse                          another live process writes this stream, or delivers it
 │   ├── RunNotFound                       nothing was recorded there
 │   ├── RunNotLive                        nobody records it at this moment
 │   └── RunUnwritable                     no permission, no room, or a file in the way
@@ -72,7 +72,7 @@ class RunError(AsynclogError, OSError):
 
 
 class RunInUse(RunError):
-    """Another live process writes this stream of the run."""
+    """Another live process writes this stream of the run, or delivers it on the same route."""
 
 
 class RunNotFound(RunError):

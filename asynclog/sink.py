@@ -74,6 +74,20 @@ class Block(NamedTuple):
     values: Sequence[NDArray[Any]]
 
 
+class Extent(NamedTuple):
+    """What a batch has of one phase and epoch: how many writes, from which step and time (ns) to which, and the greatest step.
+    Steps may come late, repeat and go back; times don't."""
+
+    phase: str
+    epoch: int
+    writes: int
+    first_step: int
+    last_step: int
+    greatest_step: int
+    first_ns: int
+    last_ns: int
+
+
 class Write(NamedTuple):
     """All that one ``write(state)`` recorded and that is delivered: numbers and other events, all at one state and time."""
 
@@ -106,6 +120,11 @@ class Batch(Protocol):
 
     def others(self) -> Iterator[Event]:
         """What isn't a number, in the order it was written."""
+        ...
+
+    @property
+    def extents(self) -> Sequence[Extent]:
+        """What of each phase and epoch it holds, in the order of their first writes, without an object per write."""
         ...
 
     @property

@@ -6,6 +6,7 @@
     tensorboard  event files of W1's scalars: by the sink, by sync, by torch's SummaryWriter; read by TensorBoard's own reader
     w3         tensors of 64 MiB: GB/s in the caller and until on disk, and the heartbeat beside them
     w4         a million scalars back as arrays
+    parquet    the run of w1 as one Parquet file; beside it pyarrow alone
     sync       the run of w1 brought to destinations from its journal
     w5         kill -9 of the training process, of its recorder, of both: what is lost
     values     canonical forms, a histogram's counting, and what the loop pays for such values
@@ -39,6 +40,7 @@ from bench import (
     loans,
     machine,
     memory,
+    parquet,
     report,
     rollouts,
     sync,
@@ -62,6 +64,7 @@ WORKLOADS: Mapping[str, ModuleType] = {
     "tensorboard": tensorboard,
     "w3": w3_tensors,
     "w4": w4_readback,
+    "parquet": parquet,
     "sync": sync,
     "w5": w5_kill,
     "values": values,

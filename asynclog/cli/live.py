@@ -11,9 +11,13 @@ from asynclog.cli.words import duration, size
 _STATES: Final = {"failing": "yellow", "stopped": "red"}
 
 
-def print_live(writer: str, report: dict[str, Any]) -> None:
-    """One writer's recorder: its routes and who attached themselves, and shared memory with its holders."""
+def print_live(writer: str, report: dict[str, Any] | None) -> None:
+    """One writer's recorder: its routes and who attached themselves, and shared memory with its holders. None: it is silent."""
     screen.print()
+    if report is None:
+        text = "  its recorder doesn't answer: it is stopped, or has a lot to do"
+        screen.print(Text.assemble(("live", "bold yellow"), f"  {safe(writer)}", (text, "yellow")))
+        return
     screen.print(Text.assemble(("live", "bold green"), f"  {safe(writer)}  recorder {safe(str(report.get('pid', '?')))}"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("consumer", no_wrap=True)

@@ -25,6 +25,8 @@ from asynclog.flow.route import Route
 from asynclog.readers import Synced, read
 from asynclog.readers import sync as synced
 
+_PATIENCE_S: Final = 10.0
+"""So long Ctrl-C waits for the batch that is being written."""
 _LOST: Final = ("rejected", "dropped")
 _LEFT_OUT: Final = ("not_due", "filtered", "folded")
 
@@ -52,7 +54,7 @@ def sync(
     def route() -> Route:
         limit = None if interval is None else RateLimit(interval)
         sink = sink_named(to, settings_of(settings or ()))
-        return Route(sink, name=name, limit=limit, kinds=kinds, namespaces=namespaces, phases=phases)
+        return Route(sink, name=name, limit=limit, kinds=kinds, namespaces=namespaces, phases=phases, deadline=_PATIENCE_S)
 
     runs = sorted(runs_below(run)) if every else [run]
     if not runs:

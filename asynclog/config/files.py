@@ -1,13 +1,17 @@
 """YAML files that inherit: ``base_config`` names a file, relative to its own, whose mapping is merged under it."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from asynclog.errors import InvalidConfiguration
+from asynclog.logger.naming import described, shortened
 
 BASE: Final = "base_config"
+_MOST_VALUES: Final = 1_000_000
+"""Of a file, with what an alias stands for counted each time: ten lines of aliases make ten billion."""
 _WAY: Final = "reading a YAML file needs the extra: pip install 'asynclog-stream[config]'"
 
 
@@ -23,7 +27,10 @@ def load(path: "str | os.PathLike[str]") -> dict[str, Any]:
 
 def _inherited(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     """below: the files that led here, the last one first."""
-    where = path.resolve()
+    try:
+        where = path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InvalidConfiguration(f"{shortened(str(path), 200)!r}{_asked_by(below)}: {error}") from error
     if where in below:
         chain = " → ".join(one.name for one in (*reversed(below), where))
         raise InvalidConfiguration(f"{BASE}: {chain} inherits from itself")
@@ -32,7 +39,7 @@ def _inherited(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     if base is None:
         return own
     if not isinstance(base, str):
-        raise InvalidConfiguration(f"{path} {BASE}: expected the path of a YAML file, as a str, got {base!r}")
+        raise InvalidConfiguration(f"{path} {BASE}: expected the path of a YAML file, as a str, got {described(base)}")
     return merged(_inherited(where.parent / base, (where, *below)), own)
 
 
@@ -41,16 +48,34 @@ def _parsed(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         import yaml
     except ImportError as error:
         raise ImportError(_WAY) from error
-    asked = f", which {below[0]} inherits from" if below else ""
+    asked = _asked_by(below)
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidConfiguration(f"{path}{asked}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidConfiguration(f"{path}{asked} is no YAML: {error}") from error
+    except Exception as error:
+        # A date of a 13th month raises what date() does, a number of many digits what int() does.
+        raise InvalidConfiguration(f"{path}{asked} is no YAML: {str(error) or type(error).__name__}") from error
     if not isinstance(found, dict):
         raise InvalidConfiguration(f"{path}{asked}: expected a mapping, got {type(found).__name__}")
+    if _values(found, {}) > _MOST_VALUES:
+        raise InvalidConfiguration(f"{path}{asked}: more than {_MOST_VALUES:,} values, with aliases counted each time")
     return found
+
+
+def _asked_by(below: tuple[Path, ...]) -> str:
+    return f", which {below[0]} inherits from" if below else ""
+
+
+def _values(node: Any, known: dict[int, float]) -> float:
+    """How many values whoever walks through it meets. known: by the identity of what was counted."""
+    if not isinstance(node, dict | list):
+        return 1
+    if id(node) not in known:
+        # Until it is counted: what holds itself has no end.
+        known[id(node)] = math.inf
+        known[id(node)] = 1 + sum(_values(one, known) for one in (node.values() if isinstance(node, dict) else node))
+    return known[id(node)]
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

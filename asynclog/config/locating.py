@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from asynclog.errors import InvalidConfiguration
+from asynclog.logger.naming import shortened
 
 EXPORTS: Final = ("Logger", "Sink")
 """What a module may export; the first that it has is taken."""
@@ -32,9 +33,20 @@ def check_found(module: str) -> None:
 
 
 def _source_of_file(path: Path) -> Path:
+    try:
+        return _found(path)
+    except OSError as error:
+        raise InvalidConfiguration(f"logger_modules: {shortened(str(path), 200)}: {error.strerror or error}") from error
+
+
+def _found(path: Path) -> Path:
     if path.is_file():
+        if path.suffix != ".py":
+            raise InvalidConfiguration(f"logger_modules: expected the path of a .py file, got {path}")
         return path
-    near = _nearest(path.name, (one.name for one in path.parent.glob("*.py"))) if path.parent.is_dir() else ""
+    near = ""
+    if path.parent.is_dir():
+        near = _nearest(path.name, (one.name for one in path.parent.glob("*.py") if one.is_file()))
     what = f"there is no file {path}" if path.parent.is_dir() else f"there is no directory {path.parent}"
     raise InvalidConfiguration(f"logger_modules: {what}{near}")
 
@@ -45,7 +57,12 @@ def _source_of_name(name: str) -> Path | None:
         raise InvalidConfiguration(f"logger_modules: expected a dotted name or the path of a .py file, got {name!r}")
     if parts[0] == "__main__":
         raise InvalidConfiguration("logger_modules: __main__ is another program in each process; name its file")
-    spec = find_spec(parts[0])
+    try:
+        spec = find_spec(parts[0])
+    except ValueError as error:
+        raise InvalidConfiguration(
+            f"logger_modules: {parts[0]} was made in this process, and can't be imported in another"
+        ) from error
     for depth in range(1, len(parts)):
         if spec is None:
             break
@@ -90,7 +107,9 @@ def _check_exports(module: str, source: Path) -> None:
     try:
         tree = ast.parse(source.read_bytes(), str(source))
     except SyntaxError as error:
-        raise InvalidConfiguration(f"logger module {module}: line {error.lineno}: {error.msg}") from error
+        raise InvalidConfiguration(f"logger module {module}: line {error.lineno or 1}: {error.msg}") from error
+    except (OSError, ValueError, MemoryError, RecursionError) as error:
+        raise InvalidConfiguration(f"logger module {module} can't be read: {str(error) or type(error).__name__}") from error
     names: dict[str, bool] = {}
     _collect(tree.body, names)
     # A star import, or a module's own __getattr__, may bring it: then it is told when it is loaded.
@@ -103,7 +122,7 @@ def _check_exports(module: str, source: Path) -> None:
 
 
 def _collect(body: Sequence[ast.stmt], names: dict[str, bool]) -> None:
-    """Names that a module binds at its top level, and whether each is a class; also under if, try and with."""
+    """Names that a module binds at its top level, and whether each is a class; also under if, try, with and match."""
     for node in body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             names[node.name] = isinstance(node, ast.ClassDef)
@@ -115,5 +134,5 @@ def _collect(body: Sequence[ast.stmt], names: dict[str, bool]) -> None:
             names.update((one.id, False) for one in found if isinstance(one, ast.Name))
             for part in ("body", "orelse", "finalbody"):
                 _collect(getattr(node, part, None) or [], names)
-            for handler in getattr(node, "handlers", ()):
-                _collect(handler.body, names)
+            for further in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+                _collect(further.body, names)

@@ -40,7 +40,7 @@ def sink_named(name: str, settings: Mapping[str, Any]) -> Any:
         return ModuleSink(place, Path(name).stem if is_file(name) else name.rpartition(".")[2], settings)
     known = [*ours, *(one.name for one in entry_points(group=ENTRY_POINTS))]
     close = get_close_matches(_plain(name), known, 1)
-    way = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
+    way = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}."
     raise InvalidConfiguration(f"there is no sink {name!r}; {way} Or write package.module:Class, or the path of a .py file")
 
 

@@ -13,6 +13,7 @@ from asynclog.config.module_sink import ModuleSink
 from asynclog.errors import InvalidConfiguration
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
+from asynclog.logger.naming import described, shortened
 
 _SECTION: Final = "logging"
 _LIST: Final = "logger_modules"
@@ -51,12 +52,16 @@ def _listed(settings: Mapping[str, Any]) -> list[str]:
     if not isinstance(section, Mapping) or _LIST not in section:
         inside = section if isinstance(section, Mapping) else settings
         close = get_close_matches(_LIST if isinstance(section, Mapping) else _SECTION, [str(one) for one in inside], 1)
-        way = f"; did you mean {close[0]!r}?" if close else ""
-        raise InvalidConfiguration(f"expected {_SECTION}: {{{_LIST}: […]}}, got keys {', '.join(map(str, inside))}{way}")
+        way = f"; {close[0]!r} may be meant for it" if close and close[0] not in (_SECTION, _LIST) else ""
+        raise InvalidConfiguration(f"expected {_SECTION}: {{{_LIST}: […]}}, got {_keys(inside)}{way}")
     listed = section[_LIST]
     if not isinstance(listed, list | tuple) or not all(isinstance(one, str) and one for one in listed):
-        raise InvalidConfiguration(f"{_LIST}: expected a list of dotted names and paths of .py files, got {listed!r}")
+        raise InvalidConfiguration(f"{_LIST}: expected a list of dotted names and paths of .py files, got {described(listed)}")
     return list(listed)
+
+
+def _keys(found: Mapping[Any, Any]) -> str:
+    return f"keys {shortened(', '.join(map(str, found)), 200)}" if found else "no keys"
 
 
 def _unique(wanted: str, taken: set[str]) -> str:

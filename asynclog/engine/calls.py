@@ -23,8 +23,8 @@ class Calls:
         self.failing = self.stopped = self.left = False
         self._tell, self._hand = tell, hand
         self._retry = Retry()
-        # A flush that goes well says nothing about the batches that don't.
-        self._streaks: dict[str, Streak] = {"write": Streak(), "flush": Streak(), "aclose": Streak()}
+        # A flush that goes well says nothing about the batches that don't, nor does the end of the run.
+        self._streaks: dict[str, Streak] = {one: Streak() for one in ("write", "flush", "run_ended", "aclose")}
 
     async def attempt(self, call: Call, action: Callable[[], Awaitable[Any]]) -> bool:
         """Do what may fail as often as the retry rules say, flushing and closing once; True if it went well in the end."""
@@ -51,10 +51,18 @@ class Calls:
             if verdict is Verdict.AGAIN:
                 self.failing = True
                 await asyncio.sleep(self._retry.delay_s)
+                if self._left_meanwhile():
+                    return False
                 continue
             if verdict is Verdict.STOP or call == "open":
                 self.stop(self.error)
+            elif call == "write" and streak.gives_up():
+                self._tell("its batch is given up: what is in it counts as rejected", False)
             return False
+
+    def _left_meanwhile(self) -> bool:
+        # Whoever comes next has the cursor, and delivers what this one would bring a second time.
+        return self.left
 
     def stop(self, error: str) -> None:
         """Give the sink up, loudly."""

@@ -34,7 +34,7 @@ class RemoteSink:
         self._served: Served | None = None
         self._pid: int | None = None
         self._run: RunInfo | None = None
-        self._opened = False
+        self._opened = self._was_open = False
 
     async def open(self, run: RunInfo) -> None:
         """Start the process, and open the sink there."""
@@ -73,9 +73,10 @@ class RemoteSink:
         return {"pid": self._worker.pid, "restarts": max(0, self._worker.starts - 1), "lent_bytes": self._lending.held_bytes}
 
     async def _called(self, what: Literal["flush", "aclose"]) -> None:
-        """The runner asks for these once: a process that is killed meanwhile doesn't leave a file without its end."""
+        """The runner asks for these once: a process that is killed meanwhile doesn't leave a file without its end. A sink that
+        could never be opened has none, and is not opened once more for it."""
         tries = 0
-        while self._run is not None and self._worker.starts:
+        while self._was_open:
             served = await self._up()
             async with self._inside():
                 try:
@@ -101,7 +102,7 @@ class RemoteSink:
                     await served.call("open", told(self._run))
                 except ProcessGone as error:
                     raise await self._why_gone() from error
-            self._opened = True
+            self._opened = self._was_open = True
         return served
 
     @asynccontextmanager

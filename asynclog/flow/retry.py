@@ -64,6 +64,7 @@ class Streak:
     """Failures of one kind of call since it last went well."""
 
     tries: int = 0
+    gave_up: bool = False
     _told: set[type[BaseException]] = field(default_factory=set)
 
     def failed(self, error: BaseException) -> bool:
@@ -74,8 +75,14 @@ class Streak:
         self._told.add(type(error))
         return True
 
+    def gives_up(self) -> bool:
+        """What failed is not tried again; True if that is news: the first time of the streak."""
+        before, self.gave_up = self.gave_up, True
+        return not before
+
     def succeeded(self) -> int:
         """How many tries had failed before this one."""
         tries, self.tries = self.tries, 0
+        self.gave_up = False
         self._told.clear()
         return tries

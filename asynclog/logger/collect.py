@@ -203,7 +203,8 @@ class Collector(Kinds, Loans, Namespaces, Tables):
                 core.producer.counts.cancelled += left
             else:
                 core.producer.counts.discarded += left
-            taken.give_back()
+            # Not those that were handed over, and wait for a device.
+            (taken if writing is None else writing.taken).give_back()
             raise
         await core.breathe(self._block, core.now())
 

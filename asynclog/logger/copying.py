@@ -57,8 +57,9 @@ class Copying:
         self.snapshots: list[Snapshot] = []
         self.refs: list[Ref | None] = []
 
-    async def make_room(self) -> None:
-        """Have memory for every snapshot, waiting until it comes free or is made."""
+    async def make_room(self, *, waits: bool = True) -> None:
+        """Have memory for every snapshot, waiting until it comes free or is made. waits: else raises NoRoom, having nothing,
+        where it would have to come free."""
         core = self._core
         while core.producer.held:
             await core.room()
@@ -75,6 +76,8 @@ class Copying:
             except NoRoom:
                 # Nobody waits with something in hand: writes that hold a part each would wait for each other for ever.
                 self.give_back()
+                if not waits:
+                    raise
                 await core.room()
 
     async def copy(self) -> None:

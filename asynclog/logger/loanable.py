@@ -52,13 +52,12 @@ def form_of(core: "Core", namespace: str, key: str, shape: Any, dtype: Any, kind
             raise _refused("a dtype of numpy's", name, "of tensors the bits can be lent")
         blank: Any = np.broadcast_to(np.zeros((), held if name is None else BITS[name]), lengths)
         given = asked.params if name is None else {"dtype": name}
-        made = value_of(asked.kind, blank, given, namespace, key)
+        plain, arrays = split(value_of(asked.kind, blank, given, namespace, key))
     except InvalidValue as error:
         whose = {"namespace": namespace, "key": key, "kind": shortened(str(kind))}
         raise InvalidValue(**whose, expected=error.expected, got=error.got, hint=error.hint) from None
     except Exception as error:
         raise unreadable(error, kind, namespace, key) from error
-    plain, arrays = split(made)
     lent, *beside = arrays.values()
     assert lent.shape == lengths
     assert lent.dtype.itemsize == held.itemsize

@@ -6,14 +6,18 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from asynclog.errors import InvalidValue
+from asynclog.errors import InvalidValue, WouldBlock
 from asynclog.logger.collect import Collector
 from asynclog.logger.parts import ChildLogger, Entry, child_of
 from asynclog.state import State, as_state
 
 _log = logging.getLogger("asynclog")
+_SETTINGS: Final = State(0, level="fit")
+_NO_ROOM: Final = "settings were logged and never written: until the end there was no room for them"
+_LEAST_S: Final = 0.05
+"""For a write that need not wait, whatever the deadline."""
 
 if TYPE_CHECKING:
     from asynclog.engine.settings import Journal
@@ -141,29 +145,27 @@ class MultiLogger(Collector):
         if not self._may_end():
             return
         lifecycle = self._lifecycle
-        if self._core.state == "open" and self._settings_wait():
-            await self.write(State(0, level="fit"))
         until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
+        problems = await self._write_settings(until) if self._settings_wait() else []
         while self._core.devices.pending and time.monotonic() < until:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.001)
         lifecycle.begin_end(*_status_of(error))
         # Polled: the end is signalled from threads and from another process, and 2 ms more or less matter to nobody.
         while not lifecycle.ended() and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
-        problems = await asyncio.to_thread(lifecycle.finish)
+        problems += await asyncio.to_thread(lifecycle.finish)
         _report(problems, error)
 
     def _end_here(self, error: BaseException | None, deadline: float | None) -> None:
         if not self._may_end():
             return
         lifecycle = self._lifecycle
-        if self._core.state == "open" and self._settings_wait():
-            self.write_nowait(State(0, level="fit"))
         until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
+        problems = self._write_settings_here(until) if self._settings_wait() else []
         lifecycle.wait_until_crossed(until)
         lifecycle.begin_end(*_status_of(error))
         lifecycle.wait_until_ended(until)
-        _report(lifecycle.finish(), error)
+        _report(problems + lifecycle.finish(), error)
 
     def _may_end(self) -> bool:
         if self._core.state == "new":
@@ -172,6 +174,8 @@ class MultiLogger(Collector):
 
     def _settings_wait(self) -> bool:
         """Whether settings are still pending, which need no state. Whatever else is pending has none: it is counted."""
+        if self._core.state != "open":
+            return False
         taken = self._take(self._pending)
         self._pending = {}
         taken.give_back()
@@ -183,6 +187,31 @@ class MultiLogger(Collector):
             self._core.producer.counts.discarded += left
             _log.warning("%d values were logged and never written; write(state) records them", left)
         return bool(settings)
+
+    async def _write_settings(self, until: float) -> list[Exception]:
+        """Whatever becomes of them, the run ends, and in time: returns what went wrong."""
+        try:
+            async with asyncio.timeout(max(_LEAST_S, until - time.monotonic())):
+                await self.write(_SETTINGS)
+        except TimeoutError:
+            _log.warning(_NO_ROOM)
+        except Exception as error:  # noqa: BLE001 - raised when the run has ended
+            return [error]
+        return []
+
+    def _write_settings_here(self, until: float) -> list[Exception]:
+        while True:
+            try:
+                self.write_nowait(_SETTINGS)
+            except WouldBlock:
+                if time.monotonic() < until:
+                    time.sleep(0.001)
+                    continue
+                self._core.producer.counts.discarded += len(self._take({}))
+                _log.warning(_NO_ROOM)
+            except Exception as error:  # noqa: BLE001 - as above
+                return [error]
+            return []
 
     # -- parts of it ------------------------------------------------------------------------------------------------
 

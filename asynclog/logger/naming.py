@@ -24,7 +24,10 @@ def described(value: Any) -> str:
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is not None and dtype is not None:
         return f"{type(value).__name__} of shape {tuple(shape)}, {dtype}"
-    return f"{type(value).__name__} {shortened(repr(value))}"
+    try:
+        return f"{type(value).__name__} {shortened(repr(value))}"
+    except Exception:  # noqa: BLE001 - of whatever class, and of what is nested too deep; nothing hangs on it
+        return type(value).__name__
 
 
 def makes_number(value: Any) -> bool:

@@ -61,9 +61,17 @@ class Writing:
         self._numbers = resolving.numbers
         block = None
         try:
-            for portion in self._portions(resolving.snapshots):
-                self._copying.snapshots = portion
-                await self._copying.make_room()
+            left = self._portions(resolving.snapshots)
+            while left:
+                self._copying.snapshots = left[0]
+                apart = _loans_apart(left[0])
+                try:
+                    await self._copying.make_room(waits=apart is None)
+                except NoRoom:
+                    # Nor does anybody wait with a loan in hand: it may be what the others wait for, or this very write.
+                    left[:1] = apart or []
+                    continue
+                left.pop(0)
                 await self._cross(decision)
                 await self._copying.copy()
                 if self._crossing is not None:
@@ -241,3 +249,10 @@ class Writing:
             core.producer.counts.accepted += len(snapshots) + len(complaints)
             core.producer.ring()
         return block
+
+
+def _loans_apart(portion: list[Snapshot]) -> list[list[Snapshot]] | None:
+    """The loans of a portion, and what needs memory beside them; None if it isn't of both."""
+    lent = [one for one in portion if type(one.logged.value) is Loan]
+    others = [one for one in portion if type(one.logged.value) is not Loan]
+    return [lent, others] if lent and any(one.nbytes for one in others) else None

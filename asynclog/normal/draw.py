@@ -95,7 +95,8 @@ def boxed(
     for at, box in enumerate(np.asarray(boxes, np.float64)):
         if not np.isfinite(box).all():
             continue
-        (x0, x1), (y0, y1) = sorted((box[0], box[2])), sorted((box[1], box[3]))
+        # Pillow visits every pixel of an edge, also the billions that lie outside.
+        (x0, x1), (y0, y1) = np.sort(np.clip(box.reshape(2, 2).T, -_MARGIN, [[canvas.width + 1], [canvas.height + 1]]))
         ink = colour(names.index(labels[at]) if labels else 0)
         draw.rectangle((x0, y0, x1, y1), outline=ink)
         said = " ".join(filter(None, [labels[at] if labels else "", "" if scores is None else f"{float(scores[at]):.2f}"]))

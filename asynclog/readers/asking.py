@@ -13,22 +13,22 @@ _PATIENCE_S: Final = 2.0
 _LONGEST_ANSWER: Final = 16 << 20
 
 
-def live_reports(run: Path) -> dict[str, dict[str, Any]]:
-    """By writer, the report of whoever records its stream at this moment. Those that nobody records, or that don't answer
-    within two seconds, are left out."""
-    found = {}
+def live_reports(run: Path) -> dict[str, dict[str, Any] | None]:
+    """By writer, the report of whoever records its stream at this moment; None where he doesn't answer within two seconds.
+    Those that nobody records are left out."""
+    found: dict[str, dict[str, Any] | None] = {}
     for writer in sorted({one.writer for one in streams(run)}):
         sock = knock(run / "streams" / writer)
-        told = None if sock is None else asyncio.run(_asked(sock))
-        if told is not None:
+        told = {} if sock is None else asyncio.run(_asked(sock))
+        if told != {}:
             found[writer] = told
     return found
 
 
 async def _asked(sock: socket.socket) -> dict[str, Any] | None:
-    answer: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
+    answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
-    def settle(told: dict[str, Any] | None) -> None:
+    def settle(told: dict[str, Any]) -> None:
         if not answer.done():
             answer.set_result(told)
 
@@ -38,7 +38,8 @@ async def _asked(sock: socket.socket) -> dict[str, Any] | None:
                 settle(told)
 
     pipe = Pipe(sock, most_bytes=_LONGEST_ANSWER)
-    pipe.start(hear, lambda why: settle(None))
+    # Hung up: it is about to leave.
+    pipe.start(hear, lambda why: settle({}))
     pipe.post(["hello", "report"])
     try:
         return await asyncio.wait_for(answer, _PATIENCE_S)

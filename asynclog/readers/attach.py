@@ -29,7 +29,8 @@ from asynclog.wire.batch import Batch
 _LOOK_S: Final = 0.02
 _BEHIND_ALL: Final = 1 << 62
 _SUCCESSOR_S: Final = 10.0
-"""So long a stream may be written without somebody at its door: a recorder is being replaced, or finishes."""
+"""So long a stream may be written without somebody at its door: a recorder is being replaced, or finishes. And so long one at
+the door may be silent: it is stopped, or is no recorder."""
 
 
 def attach(
@@ -55,6 +56,8 @@ def attach(
     Raises RunNotFound, RunNotLive and InvalidConfiguration at ``async with``.
     """
     filters = {"kinds": kinds, "namespaces": namespaces, "phases": phases, "level": level}
+    if not wait >= 0.0:
+        raise InvalidConfiguration(f"attach wait: expected seconds, 0 or more, got {wait!r}")
     if start not in ("beginning", "now"):
         raise InvalidConfiguration(f"attach start: expected 'beginning' or 'now', got {start!r}")
     return Attached(Path(path), writer, start, filters, wait)
@@ -65,6 +68,7 @@ class Attached:
 
     def __init__(self, path: Path, writer: str | None, start: str, filters: dict[str, Any], wait: float) -> None:
         self._path, self._writer, self._start, self._wait = path, writer, start, wait
+        self._patience_s = max(wait, _SUCCESSOR_S)
         self._hand = _Hand()
         # Looked at here, so that what is wrong is said here.
         self._route = Route(self._hand, name="attached", **filters)
@@ -97,7 +101,11 @@ class Attached:
             await asyncio.sleep(_LOOK_S)
         self._serving = asyncio.create_task(self._serve(stream, sock), name="asynclog-attached")
         try:
-            await self._hand.opened(self._serving)
+            async with asyncio.timeout(self._patience_s):
+                await self._hand.opened(self._serving)
+        except TimeoutError as error:
+            await self.aclose()
+            raise RunNotLive(f"whoever is at the door of {self._path} doesn't answer as a recorder does") from error
         except BaseException:
             # Of a body that is never entered nobody would leave.
             await self.aclose()

@@ -22,8 +22,8 @@ from asynclog.errors import InvalidConfiguration
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
 from asynclog.readers.about import run_info
-from asynclog.readers.delivery import PATIENCE_S, Stake, StreamDelivery
-from asynclog.readers.directory import StreamName, streams
+from asynclog.readers.delivery import Stake, StreamDelivery
+from asynclog.readers.directory import StreamName, is_written, streams
 from asynclog.shm.lending import Lending
 from asynclog.sink import RunInfo
 
@@ -31,6 +31,8 @@ _AT_ONCE: Final = 4
 """Writers that are served at the same time, unless all of them are followed: a worker with a vendor's library takes 200 MB."""
 _LENT_BYTES: Final = 64 << 20
 _NAP_S: Final = 0.005
+_WORKERS_PATIENCE_S: Final = 10.0
+"""So long a worker whose sinks were closed may take to exit: a vendor's library may still have something to send."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Deliveries:
             self.over.append(one)
         if self._follow:
             self.claim()
-        for stream in self._waiting():
+        for stream in () if self.stopped else self._waiting():
             if not self._follow and len(self.active) >= _AT_ONCE:
                 break
             self._begin(stream)
@@ -93,7 +95,9 @@ class Deliveries:
         """Those that nobody has begun, "main" and the lowest ranks first, and next lives of those that were served."""
         newer = [one for one in self._known.values() if self._begun.get(one.writer, -1) < one.epoch]
         if not self._follow:
-            newer = [one for one in newer if one.writer not in self._begun and self._info(one) is not None]
+            newer = [one for one in newer if one.writer not in self._begun]
+        # Of one that nobody writes, and that has nothing in it, nothing will come.
+        newer = [one for one in newer if self._info(one) is not None or (self._follow and is_written(self._run, one.writer))]
         return sorted(newer, key=lambda one: (one.writer != "main", len(one.writer), one.writer))
 
     def _begin(self, stream: StreamName) -> None:
@@ -152,13 +156,14 @@ class Deliveries:
         return sum(read for read, _ in places), sum(total for _, total in places)
 
     def close(self) -> None:
-        """End what is under way: a batch is finished, a sink that hangs is left behind."""
+        """End what is under way: a batch is finished if that takes no longer than the route's deadline; a sink that hangs is
+        left behind."""
         for one in self.active:
             one.halt()
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + self._route.deadline
         while any(not one.ended and not one.left for one in self.active) and time.monotonic() < give_up:
             time.sleep(_NAP_S)
-        self._workers.close(PATIENCE_S if all(one.ended for one in self.active) else 0.0)
+        self._workers.close(_WORKERS_PATIENCE_S if all(one.ended for one in self.active) else 0.0)
         for one in self.active:
             one.conclude()
         for stake in self._stakes.values():

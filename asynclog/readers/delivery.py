@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from asynclog.engine.backlog import BacklogFeed
 from asynclog.engine.cursor import Cursor, CursorFile
@@ -14,9 +13,6 @@ from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
 from asynclog.readers.directory import StreamName, is_written
 from asynclog.sink import RunInfo
-
-PATIENCE_S: Final = 10.0
-"""So long a sink may take to end when it is asked to before it has everything."""
 
 
 @dataclass

@@ -15,6 +15,7 @@ from asynclog.readers.directory import run_directory
 
 _log = logging.getLogger("asynclog")
 _LOOK_S: Final = 0.02
+_LOOK_AT_GROWING_S: Final = 0.1
 _TELL_S: Final = 0.1
 
 
@@ -47,8 +48,8 @@ async def sync(
     sink: a sink, opened by nobody yet, or a Route, whose filters and limit hold. name: the route's, as ``Route(name=…)``;
     default the sink class's in lower case. A name the run knows goes on where it stands, with what was due to it; one it
     doesn't know begins at the beginning and gets everything. follow: go on until the run ends; otherwise what is there now.
-    progress: called ten times a second, on this loop. Cancelled, it ends behind the batch that is being written and keeps its
-    place.
+    progress: called ten times a second, on this loop. Cancelled, it ends behind the batch that is being written, which may
+    take as long as the route's deadline, and keeps its place.
 
     A destination that is unavailable is waited for. Raises RunNotFound; RunInUse while another process delivers the run on this
     route; RunUnwritable where the run can't keep the route's place; InvalidConfiguration; SinkError if the sink was given up.
@@ -66,7 +67,7 @@ async def sync(
             if progress is not None and time.monotonic() - told >= _TELL_S:
                 told = time.monotonic()
                 progress(await asyncio.to_thread(_synced, route, deliveries))
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_LOOK_AT_GROWING_S if follow else _LOOK_S)
     finally:
         await asyncio.shield(asyncio.to_thread(deliveries.close))
     if troubles:

@@ -15,6 +15,9 @@ _WARM_ROW_SLABS: Final = 5  # at full rate about as many are on their way at onc
 
 _WARM_ARENAS: Final = 3
 
+_SURE_ROW_BYTES: Final = 2 * ROW_SLAB_BYTES
+"""So much may rows have whatever arrays have taken: a write that holds arrays and waits for a row would hold them for ever."""
+
 Create = Callable[[int], memory.Mapping]
 
 
@@ -109,7 +112,7 @@ class Pool:
     def lacks(self, nbytes: int) -> int:
         """0 if ``allocate`` would not have to make a slab; else the size of the one it would make."""
         size = size_class(nbytes) if nbytes > ARENA_BYTES // 4 else ARENA_BYTES
-        if size == ARENA_BYTES and self._arena is not None:
+        if nbytes <= ARENA_BYTES // 4 and self._arena is not None:
             if self.ledger.has_room(self._arena, nbytes):
                 return 0
             # Everything in it may have been released long ago: only our own claim keeps it from being used again.
@@ -122,7 +125,7 @@ class Pool:
         Raises NoRoom.
         """
         with lock:
-            self._make_room(role, size)
+            self._make_room(role, size, ahead=True)
             self.ledger.total_bytes += size
         try:
             mapping = self._create(size)
@@ -167,15 +170,24 @@ class Pool:
             self.ledger.unclaim(self._arena)
             self._arena = None
 
-    def _make_room(self, role: Role, size: int) -> None:
+    def _make_room(self, role: Role, size: int, *, ahead: bool = False) -> None:
         """Stay within the quota, at the cost of free slabs of other sizes. Control records may always be written: what they
-        announce is within the quota already."""
+        announce is within the quota already. So may a few rows, which come round by themselves, unless
+        they are made ahead."""
         if role is Role.CONTROL or self.ledger.fits(size):
             return
+        # What is in the arena may be gone already: nobody must wait for what our own claim alone keeps.
+        self._retire_arena()
         for state in sorted(self.ledger.free_slabs(), key=lambda one: -one.size):
             self._drop(state.number)
             if self.ledger.fits(size):
                 return
+        if (
+            role is Role.ROWS
+            and not ahead
+            and sum(one.size for one in self.ledger.slabs.values() if one.role is role) < _SURE_ROW_BYTES
+        ):
+            return
         self.refusals += 1
         raise NoRoom(f"{size} bytes wanted, {self.ledger.total_bytes} of {self.ledger.quota} in use")
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asynclog.sinks.aim import Aim
+    from asynclog.sinks.alerts import Alerts
     from asynclog.sinks.comet.sink import Comet
     from asynclog.sinks.console import Console
     from asynclog.sinks.csv import CSV
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from asynclog.sinks.mlflow import MLflow
     from asynclog.sinks.neptune import Neptune
     from asynclog.sinks.parquet.sink import Parquet
+    from asynclog.sinks.progress import Progress
     from asynclog.sinks.rerun.sink import Rerun
     from asynclog.sinks.tensorboard import TensorBoard
     from asynclog.sinks.wandb.sink import WandB
@@ -23,6 +25,7 @@ __all__ = [
     "CSV",
     "MCAP",
     "Aim",
+    "Alerts",
     "Comet",
     "Console",
     "Files",
@@ -31,6 +34,7 @@ __all__ = [
     "Memory",
     "Neptune",
     "Parquet",
+    "Progress",
     "Rerun",
     "TensorBoard",
     "WandB",
@@ -38,6 +42,7 @@ __all__ = [
 
 _HOMES = {
     "Aim": "aim",
+    "Alerts": "alerts",
     "CSV": "csv",
     "Comet": "comet.sink",
     "Console": "console",
@@ -48,6 +53,7 @@ _HOMES = {
     "Memory": "memory",
     "Neptune": "neptune",
     "Parquet": "parquet.sink",
+    "Progress": "progress",
     "Rerun": "rerun.sink",
     "TensorBoard": "tensorboard",
     "WandB": "wandb.sink",

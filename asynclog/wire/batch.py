@@ -8,18 +8,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asynclog.sink import Block, Column, Event, Write
+from asynclog.sink import Block, Column, Event, Extent, Write
 from asynclog.wire.frame import Buffer, Frame, encode, joined
 from asynclog.wire.schema import Schema, Series
 
 _NO_AXES: Final[Mapping[str, float]] = {}
 _PIECE: Final = 256
 """Writes between two calls of a batch's ``pace``."""
+
+
+class States(NamedTuple):
+    """Of consecutive records of one phase and epoch, an item an event or a row."""
+
+    phase: str
+    epoch: int
+    step: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
 
 
 class Rows:
@@ -66,6 +75,10 @@ class Rows:
 
     def others(self) -> Iterator[Event]:
         return iter(())
+
+    def states(self) -> Iterator[States]:
+        if self.schema.series:
+            yield States(self.schema.phase, self.epoch, self.schema.fields(self.payload)[:, 0].view(np.int64), self.times)
 
     def writes(self) -> Iterator[tuple[int, list[Event]]]:
         """Per row, its time and its numbers as events."""
@@ -148,6 +161,12 @@ class Events:
 
     def others(self) -> Iterator[Event]:
         return (one for one in self._events if one.kind != "scalar")
+
+    def states(self) -> Iterator[States]:
+        for (phase, epoch), events in groupby(self._events, attrgetter("phase", "epoch")):
+            found = [(one.step, one.time_ns) for one in events]
+            step, time = np.array(found, np.int64).T
+            yield States(phase, epoch, step, time)
 
     def writes(self) -> Iterator[tuple[int, list[Event]]]:
         for time, events in groupby(self._events, attrgetter("time_ns")):
@@ -269,6 +288,16 @@ class Batch:
         return iter(sorted(chain.from_iterable(part.others() for part in self.parts), key=attrgetter("time_ns")))
 
     @cached_property
+    def extents(self) -> Sequence[Extent]:
+        found: dict[tuple[str, int], list[States]] = {}
+        for part in self.parts:
+            for states in part.states():
+                if len(states.step):
+                    found.setdefault(states[:2], []).append(states)
+        extents = [_extent(*which, states) for which, states in found.items()]
+        return sorted(extents, key=lambda one: one.first_ns)
+
+    @cached_property
     def frames(self) -> Sequence[bytes]:
         return [joined(encode(one, self._nonce)) for one in self._frames]
 
@@ -281,6 +310,14 @@ class Batch:
 
 def _at_once() -> None:
     """Nobody waits."""
+
+
+def _extent(phase: str, epoch: int, states: list[States]) -> Extent:
+    step, time = (np.concatenate(parts) for parts in zip(*(one[2:] for one in states), strict=True))
+    # A write's numbers, texts and media are records of their own, all of one time.
+    times, where = np.unique(time, return_index=True)
+    first, last = step[where[0]], step[where[-1]]
+    return Extent(phase, epoch, len(times), int(first), int(last), int(step.max()), int(times[0]), int(times[-1]))
 
 
 def _one_column(columns: list[Column]) -> Column:

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("aim")
 
 import aim
+from aim.sdk.index_manager import RepoIndexManager
 
 from asynclog.sink import Sink
 from asynclog.sinks import Aim
@@ -35,11 +36,14 @@ def empty_repo() -> Path:
     return path
 
 
-def found_run(repo: Path, run_id: str = "conformance", rank: int = 0) -> Any:
-    """As the SDK gives it, by an index that is looked at anew."""
+def found_run(repo: Path, run_id: str = "conformance", rank: int = 0, *, indexed: bool = False) -> Any:
+    """As the SDK gives it. indexed: the sink has brought the index up to date; else it is done here, as by ``aim up``."""
     opened = aim.Repo.from_path(str(repo))
+    name = run_hash(run_id, rank)
+    if not indexed and (repo / ".aim" / "meta" / "chunks" / name).exists():
+        RepoIndexManager.get_index_manager(opened).index(name)
     opened.container_pool.clear()
-    return opened.get_run(run_hash(run_id, rank))
+    return opened.get_run(name)
 
 
 def sequences(run: Any) -> Iterator[tuple[str, dict[str, Any], Any]]:

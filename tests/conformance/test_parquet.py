@@ -22,7 +22,9 @@ class TestParquet(SinkTests):
         return Parquet()
 
     def read_back(self, sink: Any, tmp_path: Path) -> Iterable[Delivered] | None:
-        for row in datasets.dataset(tmp_path / "run" / "metrics.parquet").to_table().to_pylist():
+        rows = datasets.dataset(tmp_path / "run" / "metrics.parquet").to_table().to_pylist()
+        # Within a batch the numbers come first.
+        for row in sorted(rows, key=lambda row: row["time"].value):
             value = row["value"]
             if row["kind"] == "string":
                 value = json.loads(row["detail"])["text"]

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from asynclog.sink import BaseSink, Sink
-from asynclog.sinks import CSV, Console, JSONLines, Memory
+from asynclog.sinks import CSV, Alerts, Console, JSONLines, Memory, Progress
+from asynclog.sinks.alerts import Above, Below, Ended, Jump, NotFinite, Silent
 from asynclog.testing import Delivered, SinkTests, batch_of, strategies
 
 _SECTIONS = {"metrics": "scalar", "text": "string", "config": "config"}
@@ -88,6 +89,32 @@ class TestConsoleTree(SinkTests):
 
     def make_sink(self, tmp_path: Path) -> Sink:
         return Console(io.StringIO(), tree=True)
+
+
+class TestProgressBars(SinkTests):
+    # Under the tracer of a busy machine a look takes long.
+    patience_s = 55.0
+
+    def make_sink(self, tmp_path: Path) -> Sink:
+        return Progress({"train": 10}, per_epoch={"valid": 3}, file=io.StringIO(), live=True, refresh=0.01)
+
+
+class TestProgressLines(SinkTests):
+    def make_sink(self, tmp_path: Path) -> Sink:
+        return Progress(file=io.StringIO(), live=False, every=0.001, refresh=0.01)
+
+
+class TestAlerts(SinkTests):
+    """It shows nothing of what is logged, only what is wrong with it."""
+
+    def make_sink(self, tmp_path: Path) -> Sink:
+        rules = [NotFinite(), Above("*", 0, cooldown=0), Jump("*", over=3, cooldown=0), Silent(30), Ended()]
+        return Alerts(rules, {"told": lambda alert: None})
+
+
+class TestTravellingAlerts(SinkTests):
+    def make_sink(self, tmp_path: Path) -> Sink:
+        return Alerts([NotFinite(to=()), Below("*", 0, points=2, to=())], {})
 
 
 class Kinds(BaseSink):

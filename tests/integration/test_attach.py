@@ -1,12 +1,13 @@
 """Attaching to a live run from other processes, which join, leave, stop and die as they like."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import stat
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import asynclog as al
 from asynclog.engine.door import DOOR, Door, knock, peer
 from asynclog.errors import InvalidConfiguration, RunNotFound, RunNotLive
+from asynclog.readers.asking import live_reports
 from tests.integration import scripts
 
 DEADLINE_S = 25.0
@@ -158,7 +160,14 @@ async def test_filters_are_a_route_s(log: al.MultiLogger, tmp_path: Path) -> Non
 
 
 async def test_what_is_wrong_is_said_at_once(tmp_path: Path) -> None:
-    for wrong in ({"start": "then"}, {"kinds": {"pictures"}}, {"phases": {"later"}}, {"level": "year"}):
+    for wrong in (
+        {"start": "then"},
+        {"kinds": {"pictures"}},
+        {"phases": {"later"}},
+        {"level": "year"},
+        {"wait": -1},
+        {"wait": float("nan")},
+    ):
         with pytest.raises(InvalidConfiguration):
             al.attach(tmp_path / "run", **wrong)  # type: ignore[arg-type]
 
@@ -172,6 +181,44 @@ async def test_a_run_that_is_not_live_can_not_be_attached_to(tmp_path: Path) -> 
     with pytest.raises(RunNotLive, match=r"al\.read"):
         async with al.attach(tmp_path / "run"):
             pass
+
+
+@pytest.fixture
+def silent(log: al.MultiLogger, tmp_path: Path) -> Iterator[socket.socket]:
+    """Somebody at a live run's door who answers nothing, as a recorder that is stopped."""
+    door = tmp_path / "run" / "streams" / "main" / DOOR
+    door.unlink()
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(door.parent):
+        listening.bind(DOOR)
+        listening.listen()
+        yield listening
+
+
+async def test_one_who_does_not_answer_is_not_waited_for_for_ever(silent: socket.socket, tmp_path: Path) -> None:
+    live = al.attach(tmp_path / "run")
+    live._patience_s = 0.2
+    with pytest.raises(RunNotLive, match="doesn't answer as a recorder does"):
+        await asyncio.wait_for(live.__aenter__(), DEADLINE_S)
+
+
+async def test_one_who_talks_nonsense_and_hangs_up_is_not_knocked_at_for_ever(silent: socket.socket, tmp_path: Path) -> None:
+    def answer() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                with silent.accept()[0] as guest:
+                    guest.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    answering = asyncio.create_task(asyncio.to_thread(answer))
+    live = al.attach(tmp_path / "run")
+    live._patience_s = 0.2
+    with pytest.raises(RunNotLive, match="doesn't answer as a recorder does"):
+        await asyncio.wait_for(live.__aenter__(), DEADLINE_S)
+    silent.shutdown(socket.SHUT_RDWR)
+    await answering
+
+
+async def test_of_one_who_does_not_answer_the_statistics_say_so(silent: socket.socket, tmp_path: Path) -> None:
+    assert await asyncio.to_thread(live_reports, tmp_path / "run") == {"main": None}
 
 
 async def test_one_may_wait_until_a_run_comes_up(tmp_path: Path) -> None:

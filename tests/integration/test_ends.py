@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import asynclog as al
 from asynclog.cli.stats import route_counters
 from asynclog.errors import LoggerClosed, RunError, RunNotFound
+from tests.crash.scene import exited
 from tests.integration import scripts
 from tests.misbehaving import Gate, Raiser, Sleeper, Unopenable
 from tests.unit.logger.recording import adds_up
@@ -196,6 +198,57 @@ async def test_an_end_waits_no_longer_than_its_deadline(tmp_path: Path, recorder
     pid = log.statistics()["recorder"]["pid"]
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
+
+
+def held_up(path: Path, gate: Gate) -> al.MultiLogger:
+    """A logger whose one route is full."""
+    log = al.MultiLogger(path, sinks=[al.Route(gate, name="gate", overflow="block", deadline=0.5)], slabs=16 << 20)
+    with suppress(al.WouldBlock):
+        for step in range(10_000):
+            log.log_tensor("t", np.zeros((512, 512)))
+            log.write_nowait(step)
+            gate.reached.wait(5)
+    assert repr(log).endswith("1 pending, open>")
+    return log
+
+
+def gone(log: al.MultiLogger) -> None:
+    """Its recorder, which may outlive the deadline that it was closed with."""
+    assert exited(log.statistics()["recorder"]["pid"], 30)
+
+
+async def test_an_end_does_not_wait_for_room_for_settings(tmp_path: Path) -> None:
+    """It waited for a full route without any deadline, and the run had no end."""
+    gate = Gate()
+    log = await asyncio.to_thread(held_up, tmp_path / "run", gate)
+    log.log_config({"a": 1})
+    await asyncio.wait_for(log.aclose(deadline=0.5), 30)
+    gate.open_gate.set()
+    await asyncio.to_thread(gone, log)
+    assert al.read(tmp_path / "run").status == "finished"
+
+
+def test_an_end_without_asyncio_does_not_wait_for_room_for_settings(tmp_path: Path) -> None:
+    """It raised WouldBlock, and left the run open."""
+    gate = Gate()
+    log = held_up(tmp_path / "run", gate)
+    log.log_config({"a": 1})
+    log.close(deadline=0.5)
+    gate.open_gate.set()
+    gone(log)
+    assert al.read(tmp_path / "run").status == "finished"
+    assert log.statistics()["discarded"] == 2
+
+
+@RECORDERS
+async def test_settings_that_are_refused_do_not_keep_a_run_from_its_end(tmp_path: Path, recorder: Any) -> None:
+    log = al.MultiLogger(tmp_path / "run", recorder=recorder, strict=True)
+    await write_some(log)
+    log.log_config("no settings")  # type: ignore[arg-type]
+    with pytest.raises(ExceptionGroup) as raised:
+        await log.aclose()
+    assert isinstance(raised.value.exceptions[0], al.InvalidValue)
+    assert al.read(tmp_path / "run").status == "finished"
 
 
 # -- again -------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import socket
+import subprocess
 import sys
 import urllib.parse
 import urllib.request
@@ -210,3 +211,39 @@ async def test_the_environment_says_no(tmp_path: Path, caplog: pytest.LogCapture
     finally:
         del os.environ["DISABLE_TENSORBOARD"]
     assert not [one for one in caplog.records if one.name == "asynclog.tensorboard"]
+
+
+VICTIM = """
+import asyncio, sys
+from pathlib import Path
+from asynclog.sinks.tensorboard.server import Server
+
+async def main():
+    server = Server()
+    await server.start(Path(sys.argv[1]))
+    while server.address is None:
+        await asyncio.sleep(0.02)
+    print(server.address, flush=True)
+    await asyncio.sleep(1000)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.crash
+async def test_it_ends_when_its_run_is_killed(tmp_path: Path) -> None:
+    """Nobody is left to stop it."""
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", VICTIM, str(tmp_path)], cwd=root, stdout=subprocess.PIPE, text=True) as victim:
+        assert victim.stdout is not None
+        address = await asyncio.to_thread(victim.stdout.readline)
+        port = int(address.rpartition(":")[2].strip().strip("/"))
+        assert not refused(port)
+        victim.kill()
+    assert await when(lambda: refused(port))
+
+
+def refused(port: int) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket() as asked:
+        return asked.connect_ex(("localhost", port)) != 0

@@ -211,14 +211,16 @@ async def test_a_logger_that_fails_or_hangs_stops_nobody_and_its_error_comes_hom
 
 async def test_a_module_that_cannot_be_imported_comes_home_with_its_traceback(tmp_path: Path) -> None:
     path = tmp_path / "bad.py"
-    path.write_text("import os\nLogger = os.no_such_thing\n")
+    imported = tmp_path / "imported"
+    path.write_text(f"import os\nopen({str(imported)!r}, 'a').write('x')\nLogger = os.no_such_thing\n")
     with pytest.raises(ExceptionGroup) as failed:
         async with al.MultiLogger(tmp_path / "run", sinks=await loggers(str(path))) as log:
             await threedb.Results(log).log({"id": "r0"})
     (error,) = failed.value.exceptions
     assert isinstance(error, al.SinkError)
-    assert 'bad.py", line 2' in str(error)
+    assert 'bad.py", line 3' in str(error)
     assert "no_such_thing" in str(error)
+    assert imported.read_text() == "xxx", "tried three times, and not once more to be closed"
 
 
 def test_a_logger_that_comes_late_gets_every_result(tmp_path: Path) -> None:
@@ -342,6 +344,40 @@ def test_a_manager_says_what_came_out_of_order(tmp_path: Path) -> None:
     manager.join()
     with manager, pytest.raises(al.LoggerClosed, match=r"before start\(\)"):
         manager.append(logger(tmp_path))
+
+
+def test_a_manager_is_started_once(tmp_path: Path) -> None:
+    """A second start left the first one's logger open, with what was logged on it, and nobody to end it."""
+    manager = threedb.LoggerManager(tmp_path / "run")
+    manager.start()
+    manager.log({"id": "first"})
+    with pytest.raises(al.LoggerClosed, match="started already"):
+        manager.start()
+    manager.log({"id": "second"})
+    manager.join()
+    assert [event.value.message for event in al.read(tmp_path / "run").events("record")] == ["first", "second"]
+    assert al.read(tmp_path / "run").status == "finished"
+
+
+def test_a_manager_that_could_not_start_says_so_and_may_try_again(tmp_path: Path) -> None:
+    first, second = threedb.LoggerManager(tmp_path / "run"), threedb.LoggerManager(tmp_path / "run")
+    with first:
+        with pytest.raises(al.RunInUse):
+            second.start()
+        with pytest.raises(al.LoggerClosed, match=r"start\(\) comes first"):
+            second.log({"id": "lost"})
+    with second:
+        second.log({"id": "kept"})
+
+
+async def test_a_result_of_text_that_nobody_can_read_is_refused(tmp_path: Path) -> None:
+    """Its record would have been left out with a warning, and its channels recorded."""
+    async with al.MultiLogger(tmp_path / "run") as log:
+        results = threedb.Results(log)
+        for item, channels in (({"id": "\ud800"}, {}), ({"id": "x", "\udcff": 1}, {}), ({"id": "x"}, {"\ud800": 1.0})):
+            with pytest.raises(al.InvalidValue, match="expected a value that can be read, got UnicodeEncodeError"):
+                await results.log(item, channels)
+    assert list(al.read(tmp_path / "run").events()) == []
 
 
 # -- the example ---------------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """The sink that makes a ported logger and serves it: results out of batches, one by one, each at its own cost."""
 
 from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from asynclog.errors import SinkError, SinkUnavailable
+from asynclog.errors import InvalidConfiguration, SinkError, SinkUnavailable
 from asynclog.integrations.threedb.buffer import Buffer
 from asynclog.integrations.threedb.own_loop import OwnLoop
 from asynclog.integrations.threedb.pairing import Parts, Result, paired
@@ -45,6 +46,11 @@ class HostedLogger:
         self._reached = Reached(self._directory, run)
         self._buffer = Buffer(tensors=self._class.tensors)
         config = self._config if self._config is not None else run.config
+        if iscoroutinefunction(self._class.log):
+            # Nobody would await it: every result would count as logged, and none would be.
+            raise InvalidConfiguration(
+                f"{self._class.__name__}.log is async; a ported logger has a plain log(item), a sink write(batch)"
+            )
         logger = self._logger = self._class(str(self._root_dir), self._buffer, config)
         if logger.has_own_loop():
             self._loop = OwnLoop(logger)
@@ -54,7 +60,7 @@ class HostedLogger:
 
     async def write(self, batch: Batch, /) -> None:
         results = self._results(batch)
-        failed: list[tuple[Result, Exception]] = []
+        failed: list[tuple[Result, BaseException]] = []
         for one in results:
             if one.time_ns in self._logged:
                 continue
@@ -62,7 +68,7 @@ class HostedLogger:
                 self._serve(one)
             except _LATER:
                 raise
-            except Exception as error:  # noqa: BLE001 - raised below, when the others had their turn
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - raised below, when the others had their turn
                 failed.append((one, error))
                 continue
             if failed:

@@ -7,7 +7,8 @@ read, a joined key for a tuple and an array's description for an array, beside m
     render_args: {("camera", "zoom"): 1.5}    →    render_args: {"camera.zoom": 1.5}    keys: [[[render_args, camera.zoom],
                                                                                                 [camera, zoom]]]
 
-What a record can't hold at all (a Path, a datetime) comes back as its text, as settings do.
+What a record can't hold at all (a Path, a datetime) comes back as its text, as settings do. So does what lies in itself, or
+too deep for those who read it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ INSIDE: Final = "threedb/inside"
 
 Path = tuple[str | int, ...]
 _MARKS: Final = ("keys", "tuples", "arrays")
+_DEEPEST: Final = 60  # as of settings
 
 
 class Taken(NamedTuple):
@@ -46,7 +48,7 @@ def taken_apart(item: Mapping[Any, Any]) -> Taken:
 
 def put_together(fields: Mapping[str, Any], arrays: Sequence[Array]) -> dict[Any, Any]:
     """The inverse. Arrays that didn't come stay as their descriptions."""
-    keys = {tuple(at): tuple(key) if isinstance(key, list) else key for at, key in fields.get("keys", ())}
+    keys = {tuple(at): _key(key) for at, key in fields.get("keys", ())}
     tuples = {tuple(at) for at in fields.get("tuples", ())}
     places = dict(zip((tuple(at) for at in fields.get("arrays", ())), arrays, strict=False))
 
@@ -64,36 +66,54 @@ def put_together(fields: Mapping[str, Any], arrays: Sequence[Array]) -> dict[Any
     return whole
 
 
+def _key(plain: Any) -> Any:
+    """A key of a record as one of a dict. One that can't be any, which went as a dict, stays the text of it."""
+    if isinstance(plain, list):
+        return tuple(map(_key, plain))
+    return str(plain) if isinstance(plain, dict) else plain
+
+
 class _Walk:
     def __init__(self) -> None:
         self.keys: list[Any] = []
         self.tuples: list[Any] = []
         self.arrays: list[Any] = []
         self.found: list[Any] = []
+        self._within: list[int] = []
+        """The identities of what is walked through."""
 
     def down(self, node: Any, at: Path) -> Any:
-        if isinstance(node, Mapping):
-            plain: dict[str, Any] = {}
-            for key, inner in node.items():
-                name = self._named(key, at, node)
-                plain[name] = self.down(inner, (*at, name))
+        if isinstance(node, Mapping | list | tuple):
+            if id(node) in self._within or len(at) >= _DEEPEST:
+                return described(node)
+            self._within.append(id(node))
+            plain = self._mapping(node, at) if isinstance(node, Mapping) else self._sequence(node, at)
+            self._within.pop()
             return plain
-        if isinstance(node, list | tuple):
-            if isinstance(node, tuple):
-                self.tuples.append(list(at))
-            return [self.down(one, (*at, number)) for number, one in enumerate(node)]
         if isinstance(node, np.ndarray) or is_torch(node):
             self.arrays.append(list(at))
             self.found.append(node)
             return described(node)
         return plain_settings(node)
 
-    def _named(self, key: Any, at: Path, beside: Mapping[Any, Any]) -> str:
+    def _mapping(self, node: Mapping[Any, Any], at: Path) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        for key, inner in node.items():
+            name = self._named(key, at, node, plain)
+            plain[name] = self.down(inner, (*at, name))
+        return plain
+
+    def _sequence(self, node: Sequence[Any], at: Path) -> list[Any]:
+        if isinstance(node, tuple):
+            self.tuples.append(list(at))
+        return [self.down(one, (*at, number)) for number, one in enumerate(node)]
+
+    def _named(self, key: Any, at: Path, beside: Mapping[Any, Any], taken: Mapping[str, Any]) -> str:
         if isinstance(key, str):
             return str(key)
         parts = [plain_settings(one) for one in key] if isinstance(key, tuple) else plain_settings(key)
         name = ".".join(map(str, parts)) if isinstance(parts, list) else str(parts)
-        while name in beside or any(place == [*at, name] for place, _ in self.keys):
+        while name in beside or name in taken:
             name += "'"
         self.keys.append([[*at, name], parts])
         return name

@@ -53,11 +53,14 @@ class LoggerManager:
         self._config = longer
 
     def start(self) -> None:
-        """Open the run, and start every logger."""
+        """Open the run, and start every logger. Once; one that could not be opened may be started again."""
+        if self._log is not None:
+            raise LoggerClosed("started already; another run is another LoggerManager's")
         modules = logger_modules(self._config, root_dir=self._root_dir)
-        self._log = MultiLogger(self._run, sinks=[*modules, *self.loggers], **self._options)
-        self._results = Results(self._log, self._declared)
-        self._log.__enter__()
+        log = MultiLogger(self._run, sinks=[*modules, *self.loggers], **self._options)
+        results = Results(log, self._declared)
+        log.__enter__()
+        self._log, self._results = log, results
 
     def declare_buffers(self, channels: Declared) -> bool:
         """See Results.declare_buffers. After ``start``."""

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final, Literal, NamedTuple
 
+import msgpack
+
 from asynclog.errors import InvalidValue, WouldBlock
 from asynclog.integrations.threedb.channels import Declared, channel, checked_declaration
 from asynclog.integrations.threedb.item import CHANNELS, INSIDE, ITEMS, taken_apart
+from asynclog.logger.capture import unreadable
 from asynclog.logger.multi import MultiLogger
 from asynclog.logger.naming import described
 from asynclog.logger.parts import ChildLogger, Entry
@@ -56,8 +59,8 @@ class Results:
 
         item: a mapping; tuples, tuple keys and arrays in it come back as they are. channels: arrays or tensors of any library,
         shape and dtype, kept exact, or numbers. When this returns they may be overwritten. Raises InvalidValue, and records
-        nothing, for a channel that is no array, not as declared, or more than shared memory takes at once; whatever
-        ``MultiLogger.write`` raises.
+        nothing, for a channel that is no array, not as declared, or more than shared memory takes at once, and for text that
+        UTF-8 can't hold; whatever ``MultiLogger.write`` raises.
         """
         ix, entry, state = self._pending(item, channels)
         await entry.write(state)
@@ -83,9 +86,14 @@ class Results:
         # Known by now to be recorded whole or not at all: whoever reads it waits for its last channel.
         self._check_size(item, sum(nbytes for _, nbytes in (*given.values(), *inside)))
         ix = next(self._numbers)
+        fields = {**taken.fields, "result_ix": ix, "channels": list(given)}
+        try:
+            # A logger that isn't strict would leave the record out, and go on with its channels.
+            msgpack.packb(fields)
+        except ValueError as error:
+            raise unreadable(error, "result", "", str(item.get("id", ix))) from error
         state = State(ix, self._phase)
         entry = self._log.at(state)
-        fields = {**taken.fields, "result_ix": ix, "channels": list(given)}
         entry.log_record("result", str(item.get("id", ix)), logger="threedb", fields=fields, namespace=ITEMS)
         for name, (one, _) in given.items():
             entry.log_tensor(name, one, namespace=CHANNELS)

@@ -6,7 +6,6 @@ its process; it is the one that protects the data. So where the first still stan
 it is broken, and the second decides.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -78,14 +77,10 @@ class Home:
             self.run.add_tag(status)
 
     def index(self) -> None:
-        """Let the SDK's queries see what the run has. Where Aim's server runs, it holds the index, and does so itself."""
+        """Let the SDK's queries see what the run has. Raises RocksIOError while another process does so."""
         from aim.sdk.index_manager import RepoIndexManager
-        from aimrocks.errors import RocksIOError
 
-        try:
-            RepoIndexManager.get_index_manager(self._repo).index(self._hash)
-        except RocksIOError as error:
-            logging.getLogger(__name__).debug("Aim's index is another's: %s", error)
+        RepoIndexManager.get_index_manager(self._repo).index(self._hash)
 
     def close(self, ended_at: float | None) -> None:
         """Let the run go. ended_at: seconds since 1970; None if it goes on, and shows so."""
@@ -98,4 +93,3 @@ class Home:
         for config, container in list(self._repo.container_pool.items()):
             if config.sub == self._hash:
                 container.close()
-        self.index()

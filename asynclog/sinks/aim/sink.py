@@ -26,16 +26,22 @@ class Aim:
     experiment: Aim's word for a group of runs. name: of the run; None: this run's. The run's hash is derived from this run's
     id, so that whoever delivers reaches the same. Rank n > 0 has a run of its own, since one of Aim's has one writer.
 
+    index: also bring the repo's index up to date, on ``flush`` and at the end, for queries of Aim's SDK where no ``aim up``
+    runs. Where one does, it keeps the index, and stops doing so if it finds it taken.
+
     Raises InvalidConfiguration for a repo that is no directory, and on opening if aim isn't installed.
     """
 
     default_place: ClassVar[Place] = "process"
 
-    def __init__(self, repo: str | Path = ".", *, experiment: str | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, repo: str | Path = ".", *, experiment: str | None = None, name: str | None = None, index: bool = False
+    ) -> None:
         if "://" in str(repo):
             raise InvalidConfiguration(f"Aim's repo is a directory, not {str(repo)!r}")
         # Where this process stands, not where a worker may.
         self.repo, self.experiment, self.name = Path(repo).expanduser().absolute(), experiment, name
+        self.index = index
         self._info: RunInfo | None = None
         self._home: Home | None = None
         self._latest: float | None = None
@@ -59,7 +65,7 @@ class Aim:
                 self._latest = max(self._latest or 0.0, one.time_ns / 1e9)
 
     async def flush(self) -> None:
-        if self._home is not None:
+        if self._home is not None and self.index:
             with translated():
                 self._home.index()
 
@@ -76,6 +82,8 @@ class Aim:
         if home is not None:
             with translated():
                 home.close(self._latest if self._ended else None)
+                if self.index:
+                    home.index()
 
     def _begun(self, at: float) -> Home:
         if self._home is None:

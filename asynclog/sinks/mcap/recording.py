@@ -1,17 +1,19 @@
 """One MCAP file: begun, grown by whole batches, finished; and one that a crash left unfinished, made whole.
 
-The library's writer can't take back what a full disk refused. So it writes into memory, and what is there goes to the file
-when a batch is complete: at the end of what was accepted, cut first if an earlier try left something behind it.
+The library's writer can't take back what a full disk refused: hence a ``BatchFile`` under it.
 """
 
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final, NamedTuple
 
+from asynclog.sinks.batch_file import BatchFile
 from asynclog.sinks.mcap.own import message
 
 _MAGIC: Final = b"\x89MCAP0\r\n"
+_RECORD: Final = Struct("<BQ")
 EVENTS_TOPIC: Final = "/asynclog/events"
 _JSON_SCHEMA: Final = b'{"type": "object"}'
 _LIBRARY: Final = "asynclog"
@@ -40,50 +42,13 @@ class Message(NamedTuple):
     data: bytes
 
 
-class _Growing:
-    """What the writer takes for a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
-        self._accepted = 0
-        self._waiting = bytearray()
-
-    def write(self, data: bytes) -> int:
-        self._waiting += data
-        return len(data)
-
-    def tell(self) -> int:
-        return self._accepted + len(self._waiting)
-
-    def flush(self) -> None:
-        """The writer's flush; ``accept`` is ours."""
-
-    def accept(self) -> None:
-        """All that waits, or nothing. Raises OSError."""
-        if self._file.tell() != self._accepted:
-            self._file.truncate(self._accepted)
-            self._file.seek(self._accepted)
-        rest = memoryview(self._waiting)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        rest.release()
-        self._accepted += len(self._waiting)
-        self._waiting = bytearray()
-
-    def sync(self) -> None:
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        self._file.close()
-
-
 class Recording:
     """A file that is being written."""
 
     def __init__(self, path: Path) -> None:
         from mcap.writer import Writer
 
-        self._file = _Growing(path)
+        self._file = BatchFile(path)
         self._writer: Any = Writer(self._file)  # type: ignore[arg-type]
         self._writer.start(library=_LIBRARY)
         self._schemas: dict[str, int] = {}
@@ -166,13 +131,14 @@ def complete(path: Path) -> None:
     from mcap.records import Message as Read
     from mcap.writer import Writer
 
+    os.truncate(path, _whole(path))
     draft = path.with_name(f".{path.name}.part")
     schemas: dict[int, int] = {0: 0}
     channels: dict[int, int] = {}
     with draft.open("wb") as file:
         writer: Any = Writer(file)
         writer.start(library=_LIBRARY)
-        for record in whole_records(path):
+        for record in records(path):
             if isinstance(record, Schema) and record.id not in schemas:
                 schemas[record.id] = writer.register_schema(record.name, record.encoding, record.data)
             elif isinstance(record, Channel) and record.id not in channels:
@@ -189,17 +155,32 @@ def complete(path: Path) -> None:
     os.replace(draft, path)
 
 
-def whole_records(path: Path) -> Iterator[Any]:
-    """A file's records up to where it was cut."""
-    from mcap.exceptions import McapError
-    from mcap.stream_reader import CRCValidationError, StreamReader
-
+def _whole(path: Path) -> int:
+    """The length of the magic and of the whole records behind it: a kind of one byte, a length of eight, and so many bytes."""
     with path.open("rb") as file:
-        records = StreamReader(file, validate_crcs=True).records
+        size, at = file.seek(0, 2), len(_MAGIC)
+        while at + _RECORD.size <= size:
+            file.seek(at)
+            _, length = _RECORD.unpack(file.read(_RECORD.size))
+            if at + _RECORD.size + length > size:
+                break
+            at += _RECORD.size + length
+        return min(at, size)
+
+
+def records(path: Path) -> Iterator[Any]:
+    """A file's records, whether or not it has its end."""
+    from mcap.exceptions import EndOfFile
+    from mcap.stream_reader import StreamReader
+
+    if path.stat().st_size <= len(_MAGIC):
+        return  # killed before its first batch
+    with path.open("rb") as file:
+        found = StreamReader(file, validate_crcs=True).records
         while True:
             try:
-                record = next(records, None)
-            except (McapError, CRCValidationError, ValueError):
+                record = next(found, None)
+            except EndOfFile:
                 return
             if record is None:
                 return
@@ -213,7 +194,7 @@ def identities(path: Path) -> Iterator[tuple[Any, ...]]:
 
     event = message("Event")
     names: dict[int, Mapping[str, str]] = {}
-    for record in whole_records(path):
+    for record in records(path):
         if isinstance(record, Channel):
             names[record.id] = record.metadata if record.topic != EVENTS_TOPIC else {}
         elif isinstance(record, Read):

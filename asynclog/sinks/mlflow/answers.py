@@ -7,14 +7,15 @@ from typing import Final
 
 from asynclog.errors import InvalidConfiguration, SinkRejected, SinkUnavailable
 
-_TOO_MANY_REQUESTS: Final = 429
+_PASSING: Final = frozenset({401, 403, 408, 429})
+"""Who may not now, takes too long or asks too often may do so later: credentials are renewed."""
 _SERVER_ERRORS: Final = 500
 
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Raises SinkUnavailable for a server that is down, busy or failing and for a locked database, SinkRejected for what MLflow
-    refuses for good."""
+    """Raises SinkUnavailable for a server that is down, busy or failing, for a locked database and for credentials that don't
+    serve, SinkRejected for what MLflow refuses for good."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
 
@@ -31,7 +32,7 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _may_pass(status: int) -> bool:
-    return status >= _SERVER_ERRORS or status == _TOO_MANY_REQUESTS
+    return status >= _SERVER_ERRORS or status in _PASSING
 
 
 def require_mlflow() -> None:

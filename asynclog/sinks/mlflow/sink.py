@@ -129,10 +129,11 @@ class MLflow:
         return self._client
 
     def _begin(self, start_ms: int) -> None:
-        """The run is there, and runs."""
+        """The run is there, and runs; of a rank, in its place."""
         assert self._home is not None, "open() comes first"
         if not self._run_id:
             self._enter(self._home.make(start_ms, self.tags))
+        self._home.adopt(self._run_id)
 
     def _enter(self, run: Any) -> None:
         """Go on with what MLflow has of the run."""

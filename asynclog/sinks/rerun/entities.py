@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from asynclog.sink import Block, Event
 from asynclog.sinks.naming import flat_name
 
+_LONGEST_S: Final = 2.0**62 / 1e9
 _OURS: Final = ("step", "epoch", "time", "elapsed", "log_time", "log_tick")
 
 
@@ -25,7 +26,7 @@ def entity(phase: str, namespace: str, key: str, *below: str) -> str:
 
 
 def timelines(block: Block) -> tuple[list[Any], dict[str, NDArray[Any]]]:
-    """(a column a timeline, the axes that can't be one, since their numbers aren't whole)."""
+    """(a column a timeline, what can't be one: axes whose numbers aren't whole, seconds beyond 64 bits of nanoseconds)."""
     import rerun as rr
 
     columns = [
@@ -33,10 +34,12 @@ def timelines(block: Block) -> tuple[list[Any], dict[str, NDArray[Any]]]:
         rr.TimeColumn("epoch", sequence=np.full(len(block.step), block.epoch, np.int64)),
         rr.TimeColumn("time", timestamp=np.ascontiguousarray(block.time_ns).view("datetime64[ns]")),
     ]
-    if block.elapsed_s is not None and bool(np.isfinite(block.elapsed_s).all()):
+    others: dict[str, NDArray[Any]] = {}
+    if block.elapsed_s is not None and bool((np.abs(block.elapsed_s) < _LONGEST_S).all()):
         nanoseconds = np.rint(np.ascontiguousarray(block.elapsed_s) * 1e9).astype("timedelta64[ns]")
         columns.append(rr.TimeColumn("elapsed", duration=nanoseconds))
-    others: dict[str, NDArray[Any]] = {}
+    elif block.elapsed_s is not None:
+        others["elapsed_s"] = np.ascontiguousarray(block.elapsed_s)
     for name, axis in block.axes.items():
         if _whole(axis):
             columns.append(rr.TimeColumn(timeline(name), sequence=axis.astype(np.int64)))

@@ -1,10 +1,10 @@
 """One .rrd file: begun, grown by whole batches, ended; and one that a crash left without its end.
 
-The SDK writes from a thread of its own, and says of a full disk only that a flush didn't succeed; its file is then of no use
-any more. So the file is cut to what was accepted, and the batch that comes again begins a next one.
-
-A file is a header of 12 bytes, then messages: kind and length, 8 bytes each, little-endian, and so many bytes. Kind 0 is the
-last, with the index of all others.
+The SDK can write a file by itself, but says nobody of a full disk: a flush then waits for ever, and so does the end. So it
+writes into memory, and what it made of a batch goes to the file from there. It makes a whole recording each time: a header of
+12 bytes, then messages, each of kind and length, 8 bytes each, little-endian, and so many bytes; kind 1 says which recording
+this is, and kind 0 is its end, with an index. Of all but the first only what is between goes to the file. The file gets its
+end, with the index of all, when it is finished.
 """
 
 import os
@@ -14,9 +14,11 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, Final
 
+from asynclog.sinks.batch_file import BatchFile
+
 _HEADER: Final = 12
 _MESSAGE: Final = Struct("<QQ")
-_END: Final = 0
+_END, _WHICH = 0, 1
 APPLICATION: Final = "asynclog"
 
 
@@ -26,46 +28,61 @@ class Recording:
     def __init__(self, path: Path, recording_id: str) -> None:
         import rerun as rr
 
-        self.path = path
+        self._path, self._id = path, recording_id
         self.stream = rr.RecordingStream(APPLICATION, recording_id=recording_id)
         self.stream.set_log_time_enabled(False)
         self.stream.set_log_tick_enabled(False)
-        self.stream.save(path)
-        self._accepted = 0
+        self._memory = rr.binary_stream(self.stream)
+        self._file = BatchFile(path)
+
+    def complete_batch(self) -> None:
+        """What was logged is a batch."""
+        self._file.write(_between(self._memory.read() or b"", first=not self._file.tell()))
 
     def accept(self) -> None:
-        """What was logged is in the file. Raises OSError: then this recording is over, and the file as it was before."""
-        try:
-            self.stream.flush()
-        except RuntimeError as error:
-            self.stream.disconnect()
-            os.truncate(self.path, self._accepted)
-            raise OSError(f"{self.path}: {error}") from error
-        self._accepted = self.path.stat().st_size
+        """It is in the file. Raises OSError."""
+        self._file.accept()
 
     def sync(self) -> None:
         """Return when it is on the disk."""
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
+        self._file.sync()
 
     def finish(self) -> None:
         """The end, with the index."""
         self.stream.disconnect()
+        self._file.accept()
+        self._file.close()
+        complete(self._path, self._id)
+
+
+def _between(made: bytes, *, first: bool) -> bytes:
+    """The messages of a recording that go on in the file."""
+    found, at = [made[:_HEADER]] if first else [], _HEADER
+    while at + _MESSAGE.size <= len(made):
+        kind, length = _MESSAGE.unpack_from(made, at)
+        if kind == _END:
+            break
+        if first or kind != _WHICH:
+            found.append(made[at : at + _MESSAGE.size + length])
+        at += _MESSAGE.size + length
+    return b"".join(found)
 
 
 def complete(path: Path, recording_id: str) -> None:
-    """Give a file that a crash left its end; what was being written then is cut off. Its time stays."""
+    """Give a file its end; what was being written at a crash is cut off. Its time stays. One with nothing in it is removed."""
     length, ended = _whole(path)
     if ended:
         return
+    if length <= _HEADER:
+        path.unlink()
+        return
     at = path.stat().st_mtime_ns
     os.truncate(path, length)
-    if length > _HEADER:
-        draft = path.with_name(f".{path.name}.part")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it has no end is why we are here
-            reader().RrdReader(path).stream().write_rrd(draft, application_id=APPLICATION, recording_id=recording_id)
-        os.replace(draft, path)
+    draft = path.with_name(f".{path.name}.part")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has no end is why we are here
+        reader().RrdReader(path).stream().write_rrd(draft, application_id=APPLICATION, recording_id=recording_id)
+    os.replace(draft, path)
     os.utime(path, ns=(at, at))
 
 

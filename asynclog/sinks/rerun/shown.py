@@ -23,6 +23,7 @@ from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Record, R
 
 _LEVELS: Final = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARN"), (20, "INFO"), (10, "DEBUG"))
 _CLASSES: Final = 1 << 16
+_DOUBLE: Final = 8
 
 
 class Shown(NamedTuple):
@@ -86,7 +87,7 @@ def _histogram(value: Histogram) -> Iterator[Shown]:
 
     edges = value.edges
     centres = (edges[1:] + edges[:-1]) / 2
-    yield Shown(rr.BarChart(np.asarray(value.counts), abscissa=centres if np.isfinite(centres).all() else None))
+    yield Shown(rr.BarChart(value.counts.astype(np.int64), abscissa=centres if np.isfinite(centres).all() else None))
 
 
 def _point_cloud(value: PointCloud) -> Iterator[Shown]:
@@ -120,16 +121,20 @@ def _mesh(value: Mesh) -> Iterator[Shown]:
 
 
 def _tensor(value: Tensor) -> Iterator[Shown]:
-    """bool as 0 and 1; complex numbers with one axis more, of real and imaginary part: Rerun has neither."""
+    """bool as 0 and 1; complex numbers with one axis more, of real and imaginary part; long doubles as float64: Rerun has none
+    of these."""
     import rerun as rr
 
-    data = np.ascontiguousarray(value.canonical()).reshape(value.data.shape)
+    held = value.canonical()
+    data = np.ascontiguousarray(held.astype(held.dtype.newbyteorder("="), copy=False)).reshape(held.shape)
     names = None
     if data.dtype.kind == "c":
         data = np.stack([data.real, data.imag], axis=-1)
         names = [*("" for _ in data.shape[:-1]), "real, imaginary"]
-    elif data.dtype.kind == "b":
+    if data.dtype.kind == "b":
         data = data.astype(np.uint8)
+    elif data.dtype.kind == "f" and data.itemsize > _DOUBLE:
+        data = data.astype(np.float64)
     yield Shown(rr.Tensor(data, dim_names=names))
 
 

@@ -39,55 +39,49 @@ class Rerun:
 
     def __init__(self, path: str | Path = "run.rrd") -> None:
         self.path = Path(path)
-        self._target = Path()
-        self._run: RunInfo | None = None
         self._recording: Recording | None = None
         self._earlier: Earlier | None = None
         self._named: set[str] = set()
+        self._taken: tuple[str, int, int] | None = None
+        self._rejected: list[str] = []
 
     async def open(self, run: RunInfo) -> None:
         try:
             import rerun.chunk  # noqa: F401
         except ImportError as error:
             raise ImportError("this needs rerun-sdk: pip install 'asynclog-stream[rerun]'") from error
-        self._run, self._target = run, path_in_run(self.path, run)
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        there = existing(self._target)
+        path = path_in_run(self.path, run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = existing(path)
         if run.resumed:
             for one in there:
                 complete(one, run.id)
-            self._earlier = Earlier(there, last_time_ns, identities)
+            self._earlier = Earlier(existing(path), last_time_ns, identities)
         else:
             for one in there:
                 one.unlink()
-        self._begin()
+        self._recording = Recording(following(path), run.id)
+        self._recording.stream.send_recording_name(run.name)
 
     async def write(self, batch: Batch, /) -> None:
-        recording = self._recording or self._begin()
-        known: Identities = frozenset() if self._earlier is None else self._earlier.reaching(batch)
-        with _strict():
-            for block in batch.blocks():
-                self._numbers(recording.stream, block, known)
-            for event in batch.others():
-                try:
-                    shown = archetypes(event)
-                except InvalidValue as error:
-                    batch.reject(f"Rerun can't show this {event.kind}: {error}")
-                else:
-                    self._event(recording.stream, event, shown, known)
-        try:
-            recording.accept()
-        except OSError:
-            self._recording = None
-            raise
+        recording = self._opened
+        this = (batch.writer, batch.epoch, batch.seq)
+        if self._taken != this:
+            self._rejected = []
+            self._take(recording.stream, batch)
+            recording.complete_batch()
+            self._taken = this
+        for why in self._rejected:
+            batch.reject(why)
+        recording.accept()
 
     async def flush(self) -> None:
-        if self._recording is not None:
-            self._recording.sync()
+        self._opened.sync()
 
     async def run_ended(self, status: str, error: str | None) -> None:
-        recording = self._recording or self._begin()
+        recording = self._opened
         recording.stream.send_property("asynclog", told({"status": status} | ({} if error is None else {"error": error})))
+        recording.complete_batch()
         recording.accept()
 
     async def aclose(self) -> None:
@@ -95,12 +89,23 @@ class Rerun:
             recording, self._recording = self._recording, None
             recording.finish()
 
-    def _begin(self) -> Recording:
-        assert self._run is not None, "open() comes first"
-        self._recording = Recording(following(self._target), self._run.id)
-        self._named = set()
-        self._recording.stream.send_recording_name(self._run.name)
+    @property
+    def _opened(self) -> Recording:
+        assert self._recording is not None, "open() comes first"
         return self._recording
+
+    def _take(self, stream: Any, batch: Batch) -> None:
+        known: Identities = frozenset() if self._earlier is None else self._earlier.reaching(batch)
+        with _strict():
+            for block in batch.blocks():
+                self._numbers(stream, block, known)
+            for event in batch.others():
+                try:
+                    shown = archetypes(event)
+                except InvalidValue as error:
+                    self._rejected.append(f"Rerun can't show this {event.kind}: {error}")
+                else:
+                    self._event(stream, event, shown, known)
 
     def _numbers(self, stream: Any, block: Block, known: Identities) -> None:
         import rerun as rr

@@ -40,7 +40,8 @@ class EventFile(GrowingFile):
 
     async def add(self, data: bytes) -> None:
         """Whole records, without those that an earlier epoch has written."""
-        await self.append(self._once(data) if self._repeats else data)
+        if data:
+            await self.append(self._once(data) if self._repeats else data)
 
     def _once(self, data: bytes) -> bytes:
         view = memoryview(data)

@@ -1,8 +1,9 @@
 """The run's settings, for the dashboard of hyperparameters: a session with its start, its settings, its end.
 
-They have a small event file of their own, which is written anew when a setting comes, or the end: TensorBoard keeps the
-first that it reads of them, and another setting, or a run that goes on, has to become that. Its name comes before the other
-file's. Source: tensorboard.plugins.hparams.plugin_data.proto.
+TensorBoard keeps the first that it reads of a session, and further settings, or a run that goes on, have to become that. So
+they have a small event file of their own, which is written anew each time; its name comes before the other file's. Whoever
+looks on live has read it, or is past it: for them the same stands in the other file as well. Source:
+tensorboard.plugins.hparams.plugin_data.proto.
 """
 
 import json
@@ -16,7 +17,7 @@ import numpy as np
 
 from asynclog.sinks.tensorboard.markdown import flat
 from asynclog.sinks.tensorboard.protobuf import double, fields, number, part, parts
-from asynclog.sinks.tensorboard.summaries import OURS, first_record, numbers
+from asynclog.sinks.tensorboard.summaries import OURS, event_record, first_record, numbers
 from asynclog.sinks.tensorboard.tfrecord import HEAD, TAIL, record, records
 
 _START, _END = "_hparams_/session_start_info", "_hparams_/session_end_info"
@@ -33,7 +34,8 @@ class HyperparameterFile:
         self._name = name
         self._settings: dict[str, Any] = {}
         self._start = 0.0
-        self._ended: tuple[int, float] | None = None
+        self._latest = 0.0
+        self._status: int | None = None
 
     async def learn(self) -> None:
         """Go on where an earlier epoch ended."""
@@ -45,39 +47,52 @@ class HyperparameterFile:
             for field, value in fields(held[start + HEAD.size : end - TAIL.size]):
                 if field == OURS and isinstance(value, memoryview):
                     known = json.loads(bytes(value))
-                    self._settings, self._start = known["settings"], known["start"]
+                    self._settings, self._start, self._latest = known["settings"], known["start"], known["latest"]
 
-    async def update(self, config: Mapping[str, Any], time: float) -> None:
-        """Settings of the run; later ones over earlier ones."""
+    async def update(self, config: Mapping[str, Any], time: float) -> bytes:
+        """Settings of the run; later ones over earlier ones. The records for whoever looks on live."""
         settings = self._settings | {name: _plain(value) for name, value in flat(config)}
-        if settings != self._settings:
-            self._settings, self._start = settings, self._start or time
-            await self._write()
+        if settings == self._settings:
+            return b""
+        self._settings, self._start = settings, self._start or time
+        await self._write()
+        return self._start_record()
 
-    async def end(self, *, success: bool, time: float) -> None:
-        """The run has ended."""
-        self._ended = (_SUCCESS if success else _FAILURE, time)
-        if self._settings:
-            await self._write()
+    async def end(self, *, success: bool, time: float) -> bytes:
+        """The run has ended, at this time or at a later one that is known. The records for whoever looks on live."""
+        self._status, self._latest = _SUCCESS if success else _FAILURE, max(time, self._latest)
+        if not self._settings:
+            return b""
+        await self._write()
+        return self._end_record()
 
     async def _write(self) -> None:
         """In one step, so that no reader sees a part."""
-        session = part(4, self._name) + double(5, self._start)
-        session += parts(1, [part(1, name) + part(2, _value(value)) for name, value in sorted(self._settings.items())])
-        values = [_summary(_START, part(3, session))]
-        if self._ended is not None:
-            status, time = self._ended
-            values.append(_summary(_END, part(4, number(1, status) + double(2, time))))
-        ours = json.dumps({"settings": self._settings, "start": self._start})
-        data = [first_record(self._start), *(record(double(1, self._start) + part(5, part(1, one))) for one in values)]
+        ours = json.dumps({"settings": self._settings, "start": self._start, "latest": self._latest})
+        data = [
+            first_record(self._start),
+            self._start_record(),
+            self._end_record(),
+            record(double(1, self._start) + part(OURS, ours)),
+        ]
         draft = self.path.with_name(f".{self.path.name.replace('tfevents', 'draft')}")
         async with aiofiles.open(draft, "wb") as file:
-            await file.write(b"".join([*data, record(double(1, self._start) + part(OURS, ours))]))
+            await file.write(b"".join(data))
         await aiofiles.os.replace(draft, self.path)
 
+    def _start_record(self) -> bytes:
+        settings = [part(1, name) + part(2, _value(value)) for name, value in sorted(self._settings.items())]
+        return _record(_START, self._start, part(3, part(4, self._name) + double(5, self._start) + parts(1, settings)))
 
-def _summary(tag: str, data: bytes) -> bytes:
-    return part(1, tag) + part(9, part(1, part(1, "hparams") + part(2, data))) + part(8, _NOTHING)
+    def _end_record(self) -> bytes:
+        if self._status is None:
+            return b""
+        return _record(_END, self._latest, part(4, number(1, self._status) + double(2, self._latest)))
+
+
+def _record(tag: str, time: float, data: bytes) -> bytes:
+    value = part(1, tag) + part(9, part(1, part(1, "hparams") + part(2, data))) + part(8, _NOTHING)
+    return event_record(time, 0, [value])
 
 
 def _plain(value: Any) -> bool | float | str:

@@ -1,5 +1,6 @@
 """Which of TensorBoard's plugins shows a value, and as what."""
 
+import json
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from asynclog.values import Audio, Histogram, Image, Mesh, PointCloud, Record, R
 
 _WAV: Final = 11
 _BINS: Final = 64
+# In pixels: its own points are of a size in space, and a cloud that grows would keep that of the first.
+_POINTS: Final = json.dumps({"material": {"cls": "PointsMaterial", "size": 4, "sizeAttenuation": False}})
 _VERTEX, _FACE, _COLOR = 1, 2, 3
 SUFFIXES: Final = ("_VERTEX", "_FACE", "_COLOR")
 """Of the tags that a mesh consists of."""
@@ -123,7 +126,7 @@ def _spread(value: Tensor) -> Shown:
 def _points(value: PointCloud) -> list[Shown]:
     checked(value)
     points = value.canonical()
-    return _in_space("points", {_VERTEX: points.xyz, _COLOR: view.tints(*points)})
+    return _in_space("points", {_VERTEX: points.xyz, _COLOR: view.tints(*points)}, _POINTS)
 
 
 def _surface(value: Mesh) -> list[Shown]:
@@ -132,8 +135,8 @@ def _surface(value: Mesh) -> list[Shown]:
     return _in_space("mesh", {_VERTEX: mesh.vertices, _FACE: mesh.faces, _COLOR: mesh.colors})
 
 
-def _in_space(form: str, arrays: "dict[int, NDArray[Any] | None]") -> list[Shown]:
-    """A tensor each for the vertices, the faces and the colours, as the mesh plugin has it."""
+def _in_space(form: str, arrays: "dict[int, NDArray[Any] | None]", settings: str = "{}") -> list[Shown]:
+    """A tensor each for the vertices, the faces and the colours, as the mesh plugin has it. settings: of three.js."""
     there = {content: array[None] for content, array in arrays.items() if array is not None}
     components = sum(1 << content for content in there)
     form = "plain mesh" if _COLOR not in there else form
@@ -142,7 +145,7 @@ def _in_space(form: str, arrays: "dict[int, NDArray[Any] | None]") -> list[Shown
             form,
             "mesh",
             numbers(array),
-            number(3, content) + part(5, "{}") + part(6, b"".join(map(varint, array.shape))) + number(7, components),
+            number(3, content) + part(5, settings) + part(6, b"".join(map(varint, array.shape))) + number(7, components),
             suffix=SUFFIXES[content - 1],
         )
         for content, array in there.items()

@@ -72,7 +72,9 @@ class TensorBoard:
         self._directory = base if run.writer in _FIRST else base / run.writer
         self._name = f"{run.id}.{run.writer}"
         self._resumed = run.resumed
-        self._hparams = HyperparameterFile(self._directory / f"events.out.tfevents.0.{self._name}", run.name or run.id)
+        # Sessions of one group are taken for trials of the same settings, and runs of a sweep often share their last name.
+        group = f"{run.name} ({run.id[:8]})"
+        self._hparams = HyperparameterFile(self._directory / f"events.out.tfevents.0.{self._name}", group)
         if run.resumed:
             await self._hparams.learn()
         else:
@@ -90,7 +92,9 @@ class TensorBoard:
             await file.add(await self._finish(partial(made, share, file.tags, batch, self.pr_curves)))
             for _, event in share.events:
                 if event.kind == "config":
-                    await self._settings.update(event.value, event.time)
+                    session = await self._settings.update(event.value, event.time)
+                    # In a phase's directory it would be a session of its own.
+                    await file.add(b"" if self.run_per_phase else session)
             self._latest = max(self._latest, last)
         for file in self._files.values():
             file.accept()
@@ -101,7 +105,11 @@ class TensorBoard:
             await file.flush()
 
     async def run_ended(self, status: str, error: str | None) -> None:
-        await self._settings.end(success=status == "finished", time=self._latest)
+        session = await self._settings.end(success=status == "finished", time=self._latest)
+        for file in self._files.values() if not self.run_per_phase else ():
+            await file.begin()
+            await file.add(session)
+            file.accept()
 
     async def aclose(self) -> None:
         await self._settled()

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -101,10 +103,10 @@ class TestAim(DestinationTests):
         repo = tmp_path / "repo"
         if not repo.exists():
             shutil.copytree(empty_repo(), repo)
-        return al.sinks.Aim(repo, experiment="exam")
+        return al.sinks.Aim(repo, experiment="exam", index=True)
 
     def read_back(self, tmp_path: Path) -> Reading:
-        run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"])
+        run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"], indexed=True)
         shown = [Shown("config", None, "config", None, run["hparams"])]
         for type_, context, sequence in sequences(run):
             for step, value, _, time in points(sequence):
@@ -122,3 +124,27 @@ class TestAim(DestinationTests):
         if kind == "record":
             return shown == file_of(logged, ".txt").decode()
         return super().same(kind, logged, shown)
+
+    @pytest.mark.crash
+    async def test_a_worker_that_is_killed_leaves_nothing_out(self, tmp_path: Path) -> None:
+        """By kill -9, twice: its successor gets the run in spite of its locks. The body raises: the run has failed."""
+        log = al.MultiLogger(tmp_path / "run", sinks=[al.Route(self.make_sink(tmp_path), name="exam", deadline=50.0)])
+
+        async def body() -> None:
+            async with log:
+                for life in range(3):
+                    for step in range(100 * life, 100 * life + 100):
+                        log.log({"loss": step / 3})
+                        await log.write(step)
+                    assert await log.flush(deadline=50) == {"exam": 0}
+                    if life < 2:
+                        os.kill(log.statistics()["routes"]["exam"]["pid"], signal.SIGKILL)
+                raise ValueError("enough")
+
+        with pytest.raises(ValueError, match="enough"):
+            await body()
+        run = found_run(tmp_path / "repo", json.loads((tmp_path / "run" / "run.json").read_text())["id"], indexed=True)
+        ((_, _, losses),) = sequences(run)
+        assert [one[:2] for one in points(losses)] == [(step, step / 3) for step in range(300)]
+        assert (run["asynclog"]["status"], run.tags) == ("failed", ["failed"])
+        assert "ValueError: enough" in run["asynclog"]["error"]

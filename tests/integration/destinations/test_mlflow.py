@@ -135,3 +135,20 @@ class TestMLflow(DestinationTests):
     def same(self, kind: str, logged: Any, shown: Any) -> bool:
         """A database has no infinities: MLflow keeps the largest number."""
         return super().same(kind, np.clip(logged, -_LARGEST, _LARGEST) if kind == "scalar" else logged, shown)
+
+    async def test_a_run_whose_body_raises_has_failed_there(self, tmp_path: Path) -> None:
+        """With what was raised."""
+        log = al.MultiLogger(tmp_path / "run", sinks=[al.Route(self.make_sink(tmp_path), name="exam", deadline=50.0)])
+
+        async def body() -> None:
+            async with log:
+                log.log({"loss": 1.0})
+                await log.write(0)
+                raise ValueError("enough")
+
+        with pytest.raises(ValueError, match="enough"):
+            await body()
+        uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+        run = found_run(uri, json.loads((tmp_path / "run" / "run.json").read_text())["id"])
+        assert (run.info.status, run.data.metrics) == ("FAILED", {"train/loss": 1.0})
+        assert "ValueError: enough" in run.data.tags["asynclog.error"]

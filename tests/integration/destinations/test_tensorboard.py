@@ -49,10 +49,16 @@ class TestTensorBoard(DestinationTests):
 
         found: list[Shown] = []
         status = None
+        told: set[str] = set()
         for event, value, plugin in events(tmp_path / "board"):
             if plugin != "hparams":
                 found += shown(event, value, plugin)
-            elif value.tag == metadata.SESSION_END_INFO_TAG:
+                continue
+            if value.tag in told:
+                # Of a session TensorBoard keeps what it reads first.
+                continue
+            told.add(value.tag)
+            if value.tag == metadata.SESSION_END_INFO_TAG:
                 end = metadata.parse_session_end_info_plugin_data(value.metadata.plugin_data.content)
                 status = api_pb2.Status.Name(end.status)
             else:

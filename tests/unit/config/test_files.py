@@ -57,11 +57,35 @@ def test_a_file_that_inherits_from_itself_is_refused_with_the_chain(tmp_path: Pa
         ("a: [", "is no YAML"),
         ("a: !!python/object:os.system x", "is no YAML"),
         ("base_config: 3", "expected the path of a YAML file"),
+        # Each raises something else in PyYAML, or in pathlib.
+        ("a: 2020-13-45", "is no YAML: month must be in 1..12"),
+        ("a: " + "9" * 5000, "is no YAML: Exceeds the limit"),
+        ("a: !!timestamp abc", "is no YAML"),
+        ("a: !!int abc", "is no YAML"),
+        ("[" * 5000, "is no YAML: maximum recursion depth"),
+        ('base_config: "a\\0b"', "own.yaml inherits from: embedded null"),
+        ('base_config: "\\ud800"', "own.yaml inherits from: .* surrogates"),
+        ("base_config: own.link", "own.link"),
     ],
 )
 def test_what_is_no_mapping_of_plain_values_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "own.link").symlink_to("own.link")
     with pytest.raises(InvalidConfiguration, match=said):
         load(written(tmp_path, own=text))
+
+
+ALIASES = "a0: &a0 {x: 1, y: 2}\n" + "".join(f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}}}\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize("text", ["a: &a {b: *a}", "a: &a [*a]", ALIASES, ALIASES + "logging: {logger_modules: *a39}"])
+def test_aliases_without_an_end_are_refused(tmp_path: Path, text: str) -> None:
+    """Whoever merges such a mapping, prints it or records it would never be done."""
+    with pytest.raises(InvalidConfiguration, match=r"own\.yaml: more than 1,000,000 values"):
+        load(written(tmp_path, own=text))
+
+
+def test_an_alias_stands_for_what_it_names(tmp_path: Path) -> None:
+    assert load(written(tmp_path, own="a: &a {x: [1]}\nb: *a\nc: [*a, *a]"))["c"] == [{"x": [1]}] * 2
 
 
 def test_a_missing_base_is_told_with_who_asked_for_it(tmp_path: Path) -> None:

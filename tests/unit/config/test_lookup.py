@@ -82,7 +82,7 @@ def test_another_packages_sink_is_found_by_its_entry_point(package: str, tmp_pat
     ("name", "settings", "said"),
     [
         ("jsonline", {}, "did you mean 'jsonlines'"),
-        ("zebra", {}, "there are console, csv"),
+        ("zebra", {}, "there are .*console, csv"),
         ("jsonlines", {}, "needs path: --set path="),
         ("jsonlines", {"pth": 1}, "no setting 'pth'; did you mean 'path'"),
         ("{package}:Plane", {}, "did you mean 'Plain'"),

@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -80,6 +81,26 @@ def test_a_missing_file_is_told_with_the_nearest_one(tmp_path: Path) -> None:
     assert "there is no directory" in refusal(str(tmp_path / "gone" / "csv_logger.py"))
 
 
+def test_a_path_that_is_no_file_of_python_is_refused(tmp_path: Path) -> None:
+    """Here, rather than by a process that finds nothing in it."""
+    (tmp_path / "csv_logger").write_text("Logger = 1")
+    assert "expected the path of a .py file" in refusal(str(tmp_path / "csv_logger"))
+    (tmp_path / "folder.py").mkdir()
+    assert refusal(str(tmp_path / "folder.py")).endswith("there is no file " + str(tmp_path / "folder.py"))
+    assert "File name too long" in refusal(str(tmp_path / ("a" * 5000 + ".py")))
+
+
+@pytest.mark.parametrize("text", ["a = " + "-" * 100_000 + "1", "a = x" + ".x" * 50_000, "a = 1\0", "a = " + "(" * 5000])
+def test_source_that_no_parser_takes_is_refused(tmp_path: Path, text: str) -> None:
+    assert "one.py" in refusal(module(tmp_path / "one.py", text))
+
+
+def test_a_module_of_this_process_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "made_here", ModuleType("made_here"))
+    assert "was made in this process" in refusal("made_here")
+    assert "was made in this process" in refusal("made_here.inner")
+
+
 def test_a_missing_module_is_told_with_the_nearest_one(package: str) -> None:
     assert refusal(f"{package}.inner.csv_loger").endswith(f"did you mean '{package}.inner.csv_logger'?")
     assert refusal(f"{package}.iner.csv_logger").endswith(f"did you mean '{package}.inner'?")
@@ -110,6 +131,7 @@ def test_a_module_without_a_logger_is_told_with_what_it_has(tmp_path: Path) -> N
         "if True:\n    pass\nelse:\n    Sink = 1",
         "for Logger in (1, 2): ...",
         "(Other, Sink) = 1, 2",
+        "match 1:\n    case _:\n        Logger = 1",
         "def __getattr__(name): ...",
     ],
 )
@@ -120,9 +142,10 @@ def test_an_export_may_come_about_in_any_way(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, r"expected logging: \{logger_modules: \[…\]\}"),
-        ({"loging": {"logger_modules": []}}, "did you mean 'loging'"),
-        ({"logging": {"logger_module": []}}, "did you mean 'logger_module'"),
+        ({}, r"expected logging: \{logger_modules: \[…\]\}, got no keys$"),
+        ({"logging": 3}, "got keys logging$"),
+        ({"loging": {"logger_modules": []}}, "'loging' may be meant for it"),
+        ({"logging": {"logger_module": []}}, "'logger_module' may be meant for it"),
         (config(3), "expected a list of dotted names and paths"),
         ({"logging": {"logger_modules": "csv_logger.py"}}, "expected a list of dotted names and paths"),
     ],

@@ -263,9 +263,22 @@ def test_anything_else_is_tried_three_times_and_then_rejected(directory: Path | 
     assert served.sink.values == [1.5]
     assert (told["delivered"], told["rejected"], told["state"]) == (1, 1, "ended")
     assert adds_up(told)
-    first, last = served.troubles
+    first, given_up, last = served.troubles
     assert "Traceback" in first[1] or "Exit" in first[1]
+    assert given_up[1] == "its batch is given up: what is in it counts as rejected"
     assert last[1] == "write works again after 3 failed tries"
+
+
+def test_an_end_that_a_sink_hears_is_no_batch_that_works_again(tmp_path: Path) -> None:
+    """What was given up stays lost, however well the sink takes the end of the run."""
+    served = Served(directory=tmp_path, sink=Chooser(Faults(raising(ValueError("a bug")), times=3)))
+    served.delivered(0.5)
+    served.journal.close("finished", None, START_NS)
+    assert served.end()["rejected"] == 1
+    assert [text.splitlines()[-1] for _, text, _ in served.troubles] == [
+        "ValueError: a bug",
+        "its batch is given up: what is in it counts as rejected",
+    ]
 
 
 def test_a_sink_that_fails_twice_has_delivered_once(directory: Path | None) -> None:

@@ -24,9 +24,22 @@ def test_a_declaration_speaks_numpy_torch_or_text() -> None:
         "x": ((), "float32"),
         "y": ((1,), "bfloat16"),
     }
+    assert checked_declaration({"x": ([], "f4"), "y": ([], ">i2")}) == {"x": ((), "float32"), "y": ((), "int16")}
 
 
-@pytest.mark.parametrize("given", [3, {"rgb": 3}, {"rgb": ("ab", "float32")}, {"rgb": ([3],)}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        3,
+        {"rgb": 3},
+        {"rgb": ("ab", "float32")},
+        {"rgb": ([3],)},
+        # Every result would be refused, each in words that don't say why.
+        {"rgb": ([3], "flaot32")},
+        {"rgb": ([-1], "float32")},
+        {"rgb": ([2.5], "float32")},
+    ],
+)
 def test_another_declaration_is_refused(given: Any) -> None:
     with pytest.raises(InvalidValue, match="expected"):
         checked_declaration(given)
@@ -75,3 +88,19 @@ def test_undeclared_channels_may_be_anything_that_is_an_array() -> None:
         channel("any", given, None)
     with pytest.raises(InvalidValue, match="tensor 'any': expected an array of numbers"):
         channel("any", "text", None)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given"), [("uint8", 300), ("uint8", -1), ("int32", 1.5), ("bool", 2), ("int8", float("nan"))]
+)
+def test_a_number_is_no_other_number_for_its_declaration(dtype: str, given: float) -> None:
+    with pytest.raises(InvalidValue, match=f"expected shape \\(\\), {dtype}, as declared, got"):
+        channel("x", given, checked_declaration({"x": ((), dtype)}))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "given"), [("uint8", 255), ("int32", 2.0), ("float32", 0.1), ("float16", 3), ("float32", float("nan"))]
+)
+def test_a_number_takes_the_declared_dtype(dtype: str, given: float) -> None:
+    made, _ = channel("x", given, checked_declaration({"x": ((), dtype)}))
+    assert made.data.dtype.name == dtype

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asynclog.errors import SinkError, SinkUnavailable
+from asynclog.errors import InvalidConfiguration, SinkError, SinkUnavailable
 from asynclog.integrations.threedb import BaseLogger
 from asynclog.integrations.threedb.item import CHANNELS
 from asynclog.state import State
@@ -22,7 +22,7 @@ class Keeps(BaseLogger):
     """Remembers what it was given, in a list that outlives it."""
 
     seen: list[Any]
-    fail: dict[int, Exception]
+    fail: dict[int, BaseException]
 
     def log(self, item: dict[str, Any]) -> None:
         ix = item["result_ix"]
@@ -99,6 +99,26 @@ async def test_one_bad_result_costs_itself_alone(tmp_path: Path) -> None:
 class Fails(BaseLogger):
     def log(self, item: dict[str, Any]) -> None:
         raise ValueError("not that one")
+
+
+async def test_one_that_exits_in_a_result_costs_it_alone(tmp_path: Path) -> None:
+    logger = keeping()
+    logger.fail[1] = SystemExit(3)
+    sink = await opened(logger, tmp_path)
+    with pytest.raises(SinkError, match=r"1 of 3 results of this batch failed, first 1 .* SystemExit: 3"):
+        await sink.write(batch(simple(0, 1, 2)))
+    assert logger.seen == expected(0, 2)
+
+
+async def test_an_async_log_is_refused(tmp_path: Path) -> None:
+    """Nobody would await it: every result would count as logged."""
+
+    class Awaited(BaseLogger):
+        async def log(self, item: dict[str, Any]) -> None:  # type: ignore[override]
+            """Never gets here."""
+
+    with pytest.raises(InvalidConfiguration, match=r"Awaited\.log is async"):
+        await opened(Awaited, tmp_path)
 
 
 async def test_a_failure_keeps_no_memory_of_its_batch(tmp_path: Path) -> None:

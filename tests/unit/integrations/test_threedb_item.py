@@ -1,4 +1,5 @@
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,38 @@ def test_the_record_can_be_read_without_knowing_any_of_this() -> None:
 
 def test_what_a_record_cannot_hold_comes_back_as_text() -> None:
     assert there_and_back({"path": Path("/a/b")}) == {"path": "/a/b"}
+
+
+@dataclass(frozen=True)
+class Pose:
+    angle: int
+
+
+def test_any_key_comes_back_as_one_that_a_dict_can_have() -> None:
+    """The loggers' processes put an item together: what failed there would fail for each of them, and cost a whole batch."""
+    nested = {(("a", 1), "b"): 1, ((), ("c", (2,))): 2}
+    assert there_and_back(nested) == nested
+    assert there_and_back({Pose(3): 1, (Pose(4), "x"): 2}) == {"{'angle': 3}": 1, ("{'angle': 4}", "x"): 2}
+    assert there_and_back({frozenset({1, 2}): 1}) == {(1, 2): 1}
+
+
+def test_what_lies_in_itself_or_too_deep_comes_back_as_text() -> None:
+    inner: dict[str, Any] = {"a": 1}
+    inner["self"] = [inner]
+    assert there_and_back({"in": inner})["in"]["self"][0].startswith("dict {'a': 1")
+    deep: Any = []
+    for _ in range(3000):
+        deep = [deep]
+    back: Any = there_and_back({"deep": deep})["deep"]
+    depth = 0
+    while isinstance(back, list):
+        (back,), depth = back, depth + 1
+    assert (depth, back) == (59, "list")
+
+
+def test_the_same_part_twice_is_no_cycle() -> None:
+    part = {"a": [1]}
+    assert there_and_back({"x": part, "y": part, "z": [part]}) == {"x": part, "y": part, "z": [part]}
 
 
 def test_keys_that_look_alike_stay_apart() -> None:

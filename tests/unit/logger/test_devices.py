@@ -2,6 +2,7 @@
 come. The device is a fake whose copies arrive when the test says so."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -619,3 +620,32 @@ async def test_what_was_rendered_on_loan_waits_for_what_lies_on_a_device_beside_
     found = {event.key: event for event in al.read(tmp_path / "run").events()}
     assert found["lent"].step == 1
     assert (found["lent"].value.data == 2).all()
+
+
+async def test_a_loan_that_waits_for_a_device_outlives_the_cancelling_of_its_write(tmp_path: Path) -> None:
+    """It was given back with what was cancelled, and recorded without its bytes, which nobody could read."""
+    device = FakeDevice()
+    async with al.MultiLogger(tmp_path / "run", slabs=16 << 20, recorder="thread") as log:
+        async with log.loan("loan", (1000,), np.uint8) as array:
+            array[:] = 7
+        with contextlib.suppress(al.WouldBlock):
+            for step in range(5):
+                with log.at(step) as entry:
+                    entry.log_tensor("there", device.array(np.zeros(3_500_000, np.uint8)))
+        before = log.statistics()["pending_on_devices"]
+        log.log_scalar("x", device.array(1.0))
+        log.log_tensor("here", np.zeros(3_500_000, np.uint8))
+        writing = asyncio.create_task(log.write(9))
+        async with asyncio.timeout(20):
+            while log.statistics()["pending_on_devices"] < before + 2:
+                await asyncio.sleep(0.005)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        device.complete()
+        await log.flush(20)
+        counted = log.statistics()
+    assert (counted["cancelled"], counted["slabs"]["loans"]) == (1, 0)
+    found = {event.key: event.value for event in al.read(tmp_path / "run").events() if event.step == 9}
+    assert found.keys() == {"x", "loan"}
+    assert found["loan"].data.tolist() == [7] * 1000

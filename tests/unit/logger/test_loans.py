@@ -410,6 +410,7 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     ((3, "f4"), {"kind": "audio", "fps": 1}, "audio 'arm/x': expected parameters among sample_rate, layout, channel, got fps"),
     ((3, "f4"), {"caption": "no"}, "tensor 'arm/x': expected no parameters, got caption"),
     ((3, "f4"), {"kind": "image", "masks": 3}, "image 'arm/x': expected a value that can be read"),
+    (((4, 4), "u1"), {"kind": "image", "caption": "\ud800"}, "image 'arm/x': expected a value that can be read, got Unicode"),
     ((3, object), {}, "tensor 'arm/x': expected a dtype of numbers.*object|'O'"),
     ((3, ">f4"), {}, "in this machine's byte order.*newbyteorder"),
     ((3, None), {}, "expected a dtype of numbers, in this machine's byte order, got None"),
@@ -784,6 +785,21 @@ async def test_a_write_of_loans_and_of_more_copies_than_there_is_memory(tmp_path
     found = [(event.key, int(event.value.data[-1])) for event in run.events(kind="tensor")]
     assert sorted(found) == [*((f"x{at}", at) for at in range(2)), *((f"y{at}", at) for at in range(4))]
     assert run.series("loss").value.tolist() == [0.5]
+
+
+async def test_a_write_does_not_wait_for_the_memory_of_its_own_loan(tmp_path: Path) -> None:
+    """With the smallest quota there is not enough beside it; it waited for ever."""
+    async with al.MultiLogger(tmp_path / "run", slabs=16 << 20, recorder="thread") as log:
+        for step in range(3):
+            async with log.loan("loan", (5 << 20,), np.uint8) as array:
+                array[:] = step
+            for number, size in enumerate((2_100_000, 1_200_000, 1000)):
+                log.log_tensor(f"copy{number}", np.full(size, step, np.uint8))
+            log.log_scalar("x", float(step))
+            await asyncio.wait_for(log.write(step), 20)
+    run = al.read(tmp_path / "run")
+    assert [len(list(run.series("x").step)), len(list(run.events("tensor")))] == [3, 12]
+    assert all((event.value.data == event.step).all() for event in run.events("tensor"))
 
 
 async def test_would_block_of_a_write_keeps_a_loan_pending(tmp_path: Path) -> None:

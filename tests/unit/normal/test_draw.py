@@ -97,3 +97,11 @@ def test_a_legend_widens_a_narrow_picture_and_wraps_to_a_wide_one() -> None:
     assert many.shape[2] == 120
     assert many.shape[1] > with_legend(BLACK, [((9, 9, 9), "class 0")]).shape[1] + 20
     assert with_legend(narrow, [((9, 9, 9), "w" * 500)]).shape[2] < 600
+
+
+def test_a_box_is_drawn_as_far_as_there_is_a_picture() -> None:
+    """Numbers of any size: the part within is there, and nobody waits for the rest."""
+    _, height, width = BLACK.shape
+    far = boxed(BLACK, np.array([[-1e300, 5.0, 1e17, 1e300]]), ["word"])
+    assert np.array_equal(far, boxed(BLACK, np.array([[-2.0, 5.0, width + 1.0, height + 1.0]]), ["word"]))
+    assert far[:, 5, :].any(axis=0).all()

@@ -17,10 +17,11 @@ from asynclog.errors import InvalidConfiguration, RunInUse, RunNotFound, SinkErr
 from asynclog.sink import Batch, RunInfo
 from asynclog.wire.layout import checksum
 from asynclog.wire.schema import Series
+from tests.crash.scene import exited
 from tests.misbehaving import Gate, Outage, Raiser, Refuser
 from tests.runfiles import StreamWriter, make_run, million
 from tests.unit.logger.recording import adds_up
-from tests.working import Chooser, Worked
+from tests.working import Chooser, Waiter, Worked
 
 checksum(b"")  # loads its library, and not within a test's loop
 LOSS = Series("train", "", "loss")
@@ -258,12 +259,12 @@ async def test_numbers_that_wait_to_be_folded_wait_for_the_rest(run: Path) -> No
     """A mean over what was there would not be the mean that the run has."""
     stream = StreamWriter(run)
     mean = stream.schema(Series("train", "", "loss", "d", "mean"), due=True)
-    stream.rows(mean, [(1.0,)], prefix=(0,))
+    stream.rows(mean, [(1.0,), (3.0,)], prefix=(0,))
     first, second = Kept(), Kept()
     route = {"name": "known"}
     with alive(run):
         result = await al.sync(run, al.Route(first, limit=al.RateLimit(steps=1000), **route))
-        stream.rows(mean, [(3.0,), (8.0,)], first_step=1, prefix=(0,))
+        stream.rows(mean, [(8.0,)], first_step=2, prefix=(0,))
     stream.footer()
     result = await al.sync(run, al.Route(second, limit=al.RateLimit(steps=1000), **route))
     assert (first.values, second.values) == ([1.0], [5.5])
@@ -298,6 +299,16 @@ async def test_followed_it_goes_on_with_the_writers_next_life(run: Path) -> None
         recorded(run, epoch=1, first=5, status="finished")
         result = await syncing
     assert result.counters["delivered"] == 10
+    assert result.complete
+
+
+async def test_followed_an_empty_life_that_nobody_leads_ends_it(run: Path) -> None:
+    """A process that died before it wrote anything, on its first day or later."""
+    StreamWriter(run, "main-7").path.write_bytes(b"")
+    recorded(run, status="finished")
+    sink = Kept()
+    result = await al.sync(run, sink, follow=True)
+    assert sink.steps == [0, 1, 2, 3, 4]
     assert result.complete
 
 
@@ -336,6 +347,35 @@ async def test_interrupted_it_ends_behind_a_batch_and_goes_on_there(tmp_path: Pa
     result = await al.sync(run, rest, name="route")
     assert result.counters["delivered"] == 100_000 - len(gate.events)
     assert [*(event.step for event in gate.events), *rest.steps] == [step for step in range(10_000) for _ in range(10)]
+
+
+async def test_a_batch_in_a_process_is_waited_for(run: Path, tmp_path: Path) -> None:
+    recorded(run, status="finished")
+    target = tmp_path / "noted"
+    syncing = asyncio.create_task(al.sync(run, Waiter(target), name="route"))
+    await until(lambda: target.exists() and "waits" in target.read_text())
+    syncing.cancel()
+    target.with_suffix(".go").touch()
+    with pytest.raises(asyncio.CancelledError):
+        await syncing
+    assert "aclose" in target.read_text()
+    assert (await al.sync(run, Kept(), name="route")).counters["offered"] == 0
+
+
+async def test_a_sink_that_hangs_is_left_behind_and_its_batch_comes_again(run: Path, tmp_path: Path) -> None:
+    """No longer than the route's deadline."""
+    recorded(run, status="finished")
+    target = tmp_path / "noted"
+    syncing = asyncio.create_task(al.sync(run, al.Route(Waiter(target), name="route", deadline=0.1)))
+    await until(lambda: target.exists() and "waits" in target.read_text())
+    syncing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await syncing
+    pid = int(target.read_text().split()[0])
+    assert await asyncio.to_thread(exited, pid, DEADLINE_S)
+    sink = Kept()
+    await al.sync(run, sink, name="route")
+    assert sink.steps == [0, 1, 2, 3, 4]
 
 
 async def test_a_destination_that_was_never_up_is_owed_everything_later(run: Path) -> None:

@@ -56,6 +56,37 @@ def test_reuse_takes_the_smallest_that_fits_and_none_much_too_large(watched: Wat
     assert pool.slab(Role.ARRAYS, 2 * MIB).number not in (large.number, small.number)
 
 
+@pytest.mark.parametrize("size", [3 * MIB + 1, 5 * MIB])
+def test_an_arena_of_which_nothing_is_left_is_in_nobodys_way(size: int) -> None:
+    """Our own claim on it kept 4 MiB for ever: a write that needed them waited without an end."""
+    pool = Watched(8 * MIB).pool
+    pool.abandon(pool.allocate(1000))
+    assert pool.lacks(size)
+    pool.abandon(pool.allocate(size))
+
+
+def test_what_is_too_large_for_the_arena_is_not_taken_to_find_room_in_it(watched: Watched) -> None:
+    """Whoever asks makes the slab beside the loop instead."""
+    pool = watched.pool
+    pool.abandon(pool.allocate(1000))
+    assert pool.lacks(3 * MIB + 1) == 4 * MIB
+    assert pool.at_hand(3 * MIB + 1) is None
+    assert pool.lacks(2000) == 0
+
+
+def test_rows_find_room_whatever_arrays_have_taken() -> None:
+    """A write that has its arrays and waits for a row would keep them, and with them what the row waits for."""
+    pool = Watched(8 * MIB).pool
+    pool.allocate(8 * MIB)
+    rows = [pool.slab(Role.ROWS, ROW_SLAB_BYTES) for _ in range(2)]
+    with pytest.raises(NoRoom):
+        pool.slab(Role.ROWS, ROW_SLAB_BYTES)
+    pool.ledger.unclaim(rows[0].number)
+    assert pool.slab(Role.ROWS, ROW_SLAB_BYTES).number == rows[0].number
+    with pytest.raises(NoRoom):
+        pool.allocate(MIB)
+
+
 def test_roles_are_never_mixed(watched: Watched) -> None:
     pool = watched.pool
     rows = pool.slab(Role.ROWS, 2 * MIB)

@@ -43,7 +43,15 @@ class Place:
         self.repo = directory / "repo"
         shutil.copytree(empty_repo(), self.repo)
 
-    def deliver(self, *entries: Any, ended: str | None = None, error: str | None = None, rank: int = 0, **options: Any) -> Any:
+    def deliver(
+        self,
+        *entries: Any,
+        ended: str | None = None,
+        error: str | None = None,
+        rank: int = 0,
+        read: bool = True,
+        **options: Any,
+    ) -> Any:
         """Open, write, close; Aim's run."""
         sink = Aim(self.repo, **options)
 
@@ -57,7 +65,7 @@ class Place:
             return batch
 
         self.batch = asyncio.run(delivery())
-        return found_run(self.repo, "r1", rank)
+        return found_run(self.repo, "r1", rank) if read else None
 
     def series(self, run: Any) -> dict[tuple[str, ...], list[Any]]:
         """(name, subset, kind…) → (step, value, epoch, time)."""
@@ -121,9 +129,9 @@ def test_ranks_have_runs_of_their_own(place: Place) -> None:
     assert [place.series(run)["loss", "train"][0][1] for run in runs] == [0.0, 1.0]
 
 
-def test_queries_of_the_sdk_find_it(place: Place) -> None:
+def test_queries_of_the_sdk_find_it_if_it_is_indexed(place: Place) -> None:
     """Also while it is open, once flushed."""
-    sink = Aim(place.repo)
+    sink = Aim(place.repo, index=True)
 
     async def delivery() -> list[str]:
         await sink.open(RunInfo("r1", "demo", None, "w", 0))
@@ -136,6 +144,13 @@ def test_queries_of_the_sdk_find_it(place: Place) -> None:
         return names
 
     assert asyncio.run(delivery()) == [run_hash("r1", 0)]
+
+
+def test_the_index_of_a_repo_is_left_alone_otherwise(place: Place) -> None:
+    """``aim up`` gives up indexing if its index is another's for a moment."""
+    place.deliver((State(0), {"loss": 1.0}), ended="finished", read=False)
+    assert found_run(place.repo, "r1", indexed=True) is None
+    assert found_run(place.repo, "r1").end_time == FIRST_TIME_NS / 1e9
 
 
 # -- in space, and what has no place ------------------------------------------------------------------------------------

@@ -15,12 +15,16 @@ from hypothesis import strategies as st
 pytest.importorskip("mlflow")
 
 import mlflow
+import requests
 from mlflow import MlflowClient
+from mlflow.exceptions import RestException
 
 from asynclog import Image, Mesh, State, Table
 from asynclog.errors import SinkRejected, SinkUnavailable
 from asynclog.sink import RunInfo
 from asynclog.sinks import MLflow
+from asynclog.sinks.mlflow.answers import translated
+from asynclog.sinks.mlflow.home import Home
 from asynclog.sinks.mlflow.names import image_key, metric_name
 from asynclog.sinks.mlflow.settings import flattened
 from asynclog.testing import batch_of
@@ -152,12 +156,25 @@ def test_a_run_that_goes_on_runs_again(place: Place) -> None:
 
 def test_ranks_are_children_of_the_first(place: Place) -> None:
     """Whoever comes first; each has its own numbers."""
-    child = place.deliver((State(0), {"loss": 2.0}), rank=3)
+    early = place.deliver((State(0), {"loss": 1.5}), rank=3)
+    assert "mlflow.parentRunId" not in early.data.tags
     parent = place.deliver((State(0), {"loss": 1.0}), tags={"team": "vision"})
+    child = place.deliver((State(1), {"loss": 2.0}), rank=3)
+    assert (early.info.run_id, parent.data.tags["team"]) == (child.info.run_id, "vision")
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert (parent.info.run_name, child.info.run_name) == ("demo", "demo rank 3")
     assert (parent.data.metrics["train/loss"], child.data.metrics["train/loss"]) == (1.0, 2.0)
     assert (parent.data.tags["asynclog.rank"], child.data.tags["asynclog.rank"]) == ("0", "3")
+
+
+def test_two_who_make_the_run_at_once_end_in_one(place: Place) -> None:
+    """The one that was made first; the other deletes its own."""
+    experiment = place.client.create_experiment("exam", place.location)
+    first, second = (Home(place.client, experiment, "r1", "demo", 0) for _ in range(2))
+    assert (first.find(), second.find()) == (None, None)
+    kept = first.make(5, {})
+    assert second.make(3, {}).info.run_id == kept.info.run_id
+    assert len(place.client.search_runs([experiment])) == 1
 
 
 # -- numbers and artifacts ---------------------------------------------------------------------------------------------
@@ -229,6 +246,34 @@ def open_and_write(sink: MLflow, entries: Iterable[Any]) -> None:
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(SinkUnavailable, match="can't be reached"):
         open_and_write(MLflow("http://127.0.0.1:9", experiment="exam"), [])
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [
+        ("INTERNAL_ERROR", SinkUnavailable),
+        ("TEMPORARILY_UNAVAILABLE", SinkUnavailable),
+        ("REQUEST_LIMIT_EXCEEDED", SinkUnavailable),
+        ("UNAUTHENTICATED", SinkUnavailable),
+        ("PERMISSION_DENIED", SinkUnavailable),
+        ("INVALID_PARAMETER_VALUE", SinkRejected),
+        ("RESOURCE_DOES_NOT_EXIST", SinkRejected),
+    ],
+)
+def test_mlflows_errors_are_for_later_or_for_good(code: str, raised: type[Exception]) -> None:
+    """Credentials are renewed, servers come back; what is wrong with a value stays wrong."""
+    with pytest.raises(raised, match="it says so"), translated("here"):
+        raise RestException({"error_code": code, "message": "it says so"})
+
+
+@pytest.mark.parametrize(("status", "raised"), [(None, SinkUnavailable), (502, SinkUnavailable), (413, SinkRejected)])
+def test_so_are_those_of_its_store_of_artifacts(status: int | None, raised: type[Exception]) -> None:
+    """A file that is too large for a proxy is never taken."""
+    answer = None if status is None else requests.Response()
+    if answer is not None and status is not None:
+        answer.status_code = status
+    with pytest.raises(raised), translated("here"):
+        raise requests.HTTPError("no", response=answer)
 
 
 def test_a_run_that_was_deleted_there_refuses(place: Place) -> None:

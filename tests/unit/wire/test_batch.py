@@ -1,9 +1,13 @@
 """A batch as events, as columns, as writes and as bytes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
 
 from asynclog.sink import Event
+from asynclog.testing import batch_of, strategies
 from asynclog.wire.batch import Batch, Events, Rows
 from asynclog.wire.frame import Header, decode
 from asynclog.wire.schema import Schema
@@ -97,6 +101,28 @@ def test_columns_join_the_parts_of_a_series_in_the_order_of_time() -> None:
     assert loss.step.tolist() == [0, 0, 5, 1]
     assert found["train", "data", "seen"].value.tolist() == [2**60, 1]
     assert found["train", "", "whole"].value.dtype == np.int64
+
+
+@given(entries=strategies.entries())
+def test_extents_say_what_writes_would(entries: Any) -> None:
+    """Of each phase and epoch, without an object a write."""
+    found = batch_of(entries)
+    expected: dict[tuple[str, int], list[Any]] = {}
+    for write in found.writes():
+        expected.setdefault((write.state.phase, write.state.epoch), []).append((write.state.step, write.time_ns))
+    assert [tuple(one) for one in found.extents] == [
+        (*which, len(some), some[0][0], some[-1][0], max(step for step, _ in some), some[0][1], some[-1][1])
+        for which, some in expected.items()
+    ]
+
+
+def test_extents_of_rows_that_overlap_in_time_are_in_its_order() -> None:
+    found = batch(made(TWO, [(1.0,), (2.0,)], [1, 5]), made(TWO, [(3.0,)], [3])).extents
+    assert [(one.writes, one.first_ns - START_NS, one.last_ns - START_NS) for one in found] == [(3, 1, 5)]
+
+
+def test_rows_without_columns_extend_nothing() -> None:
+    assert batch(made(Schema(3, ()), [()], [1])).extents == []
 
 
 def test_columns_of_one_part_are_views() -> None:

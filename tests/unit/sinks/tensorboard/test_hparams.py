@@ -14,20 +14,24 @@ metadata = pytest.importorskip("tensorboard.plugins.hparams.metadata")
 SUCCESS, FAILURE = 1, 2
 
 
-def session(directory: Path) -> tuple[dict[str, Any], int | None]:
-    """(settings, status) as the plugin parses them."""
-    (path,) = directory.rglob("*tfevents.0.*")
+def session(directory: Path, number: int = 0) -> tuple[dict[str, Any], int | None]:
+    """(settings, status) of one of the two files, as the plugin parses them; of several the last."""
+    (path,) = directory.rglob(f"*tfevents.{number}.*")
     settings: dict[str, Any] = {}
     status = None
     for event in raw(path):
         for value in event.summary.value:
             content = value.metadata.plugin_data.content
+            if value.metadata.plugin_data.plugin_name != "hparams":
+                continue
             if value.tag == metadata.SESSION_START_INFO_TAG:
                 start = metadata.parse_session_start_info_plugin_data(content)
                 assert start.start_time_secs == pytest.approx(FIRST_TIME_NS / 1e9)
                 settings = {name: getattr(one, one.WhichOneof("kind")) for name, one in start.hparams.items()}
             else:
-                status = metadata.parse_session_end_info_plugin_data(content).status
+                end = metadata.parse_session_end_info_plugin_data(content)
+                assert end.end_time_secs >= FIRST_TIME_NS / 1e9 - 1e-6
+                status = end.status
     return settings, status
 
 
@@ -90,6 +94,22 @@ async def test_a_run_that_goes_on_ends_as_it_ends_last(tmp_path: Path) -> None:
     assert session(tmp_path) == ({"lr": 0.2}, SUCCESS)
 
 
+async def test_an_end_that_is_told_of_later_is_when_the_last_value_came(tmp_path: Path) -> None:
+    """By a process that has nothing else to deliver."""
+    await delivered(tmp_path, [config({"lr": 0.1})], "killed")
+    await delivered(tmp_path, [], "killed", resumed=True, epoch=1)
+    assert session(tmp_path) == ({"lr": 0.1}, FAILURE)
+
+
 async def test_a_run_without_settings_has_no_session(tmp_path: Path) -> None:
     await delivered(tmp_path, [batch_of([(al.State(0), {"loss": 1.0})])], "finished")
     assert not list(tmp_path.rglob("*tfevents.0.*"))
+
+
+async def test_who_looks_on_live_is_told_in_the_file_that_grows(tmp_path: Path) -> None:
+    """A server that is past the settings' file doesn't come back to it."""
+    await delivered(tmp_path, [config({"lr": 0.1})], "finished")
+    assert session(tmp_path, 1) == ({"lr": 0.1}, SUCCESS)
+    await delivered(tmp_path, [], "finished", resumed=True, epoch=1)
+    (path,) = tmp_path.rglob("*tfevents.1.*")
+    assert sum(value.tag == metadata.SESSION_END_INFO_TAG for event in raw(path) for value in event.summary.value) == 1
