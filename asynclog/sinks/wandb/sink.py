@@ -29,6 +29,8 @@ _FLUSH_S: Final = 0.1
 _QUIET: Final[Mapping[str, Any]] = {
     "silent": True,
     "console": "off",
+    # Then the runner tries again, and may be told to stop in between; W&B's own default is 90 s.
+    "init_timeout": 20.0,
     "disable_code": True,
     "disable_git": True,
     "save_code": False,

@@ -126,3 +126,16 @@ async def test_without_a_key_the_sink_stops_and_names_the_way_out(
     assert "WANDB_API_KEY" in counters["error"]
     assert "mode='offline'" in counters["error"]
     assert server.asked == []
+
+
+@pytest.mark.slow
+async def test_a_server_that_is_away_at_the_start_is_waited_for(tmp_path: Path, server: WandBServer) -> None:
+    server.stop()
+    async with al.MultiLogger(tmp_path / "run", sinks=[online(server)]) as log:
+        await write(log, 0, 10)
+        while not log.statistics()["routes"].get("wandb", {}).get("error"):
+            await asyncio.sleep(0.05)
+        server.start()
+        await write(log, 10, 20)
+    (run,) = server.runs.values()
+    assert losses(run) == [(step, step / 7) for step in range(20)]
