@@ -12,8 +12,8 @@ import copy
 import inspect
 import math
 import pickle
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -311,9 +311,15 @@ async def _cancelled(start: Callable[[], Coroutine[Any, Any, None]], turns: int)
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _blocking_is_an_error() -> AbstractContextManager[Any]:
+@contextmanager
+def _blocking_is_an_error() -> Iterator[None]:
     try:
         import blockbuster
     except ImportError:
-        return nullcontext()
-    return blockbuster.blockbuster_ctx()
+        yield
+        return
+    with blockbuster.blockbuster_ctx() as watch:
+        for function in watch.functions.values():
+            # Coverage has a lock of its own around code that it sees for the first time.
+            function.can_block_in("coverage/collector.py", "lock_data")
+        yield
