@@ -1,8 +1,11 @@
 """``asynclog export``: a run for other programs."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from glob import escape
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final, Literal, TextIO
 
@@ -70,7 +73,9 @@ def files(
     """A file a value, and an index that says what each is. Needs Pillow, soundfile and PyAV for what they encode."""
     refuse_directory(to, "index.jsonl", force)
     target, chosen = to.resolve(), dict(map(_format, formats or ()))
-    _through(run, to, target.parent, lambda: Files(target.name, formats=chosen, layout=layout, keep_resolution=keep_resolution))
+    ours = (escape(target.name), f"{escape(target.stem)}.rank*{escape(target.suffix)}")
+    make = partial(Files, target.name, formats=chosen, layout=layout, keep_resolution=keep_resolution)
+    _through(run, to, target.parent, make, ours)
 
 
 @export.command()
@@ -91,16 +96,16 @@ def rrd(run: RunPath, to: File, force: Force = False) -> None:
         _through(run, to, directory, lambda: Rerun(to.name))
 
 
-def _through(run: Path, to: Path, directory: Path, make: Callable[[], Sink]) -> None:
+def _through(run: Path, to: Path, directory: Path, make: Callable[[], Sink], ours: Iterable[str] = ("*",)) -> None:
+    """ours: patterns of what is made in the directory."""
     found = read_run(run)
     with _bar(found, to) as progress:
         done = asyncio.run(export_through(found, make, directory, progress))
-    _told(found, done, to, sum(one.stat().st_size for one in _written(directory, to)))
+    _told(found, done, to, sum(one.stat().st_size for one in _written(directory, ours)))
 
 
-def _written(directory: Path, to: Path) -> Iterator[Path]:
-    """What was written under the target's name, or under a name made from it."""
-    for one in directory.glob(f"{to.stem}*"):
+def _written(directory: Path, ours: Iterable[str]) -> Iterator[Path]:
+    for one in chain.from_iterable(map(directory.glob, ours)):
         yield from (inner for inner in one.rglob("*") if inner.is_file()) if one.is_dir() else [one]
 
 

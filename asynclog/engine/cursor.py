@@ -60,7 +60,7 @@ class CursorFile:
                     Counters(**counters),
                     int(content.get("events", 0)),
                 )
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
                 # Cut by a power loss: kept for whoever looks into it; the route begins at its own epoch.
                 self._path.replace(self._path.with_suffix(".damaged"))
         return None

@@ -15,6 +15,7 @@ import platform
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,13 +35,18 @@ def segment_name(epoch: int, number: int) -> str:
 
 
 def segments(stream: Path) -> list[tuple[int, int, Path]]:
-    """(epoch, number, path) of a stream's segments, in order."""
-    found = []
+    """(epoch, number, path) of a stream's segments, in order. A link or a pipe is none, as in readers: whoever opens a pipe may
+    wait for ever."""
+    found = ((epoch, number, Path(one.path)) for epoch, number, one in _named(stream) if one.is_file(follow_symlinks=False))
+    return sorted(found)
+
+
+def _named(stream: Path) -> Iterator[tuple[int, int, os.DirEntry[str]]]:
+    """Whatever has a segment's name."""
     with contextlib.suppress(FileNotFoundError):
         for entry in os.scandir(stream):
             if match := SEGMENT_NAME.fullmatch(entry.name):
-                found.append((int(match[1]), int(match[2]), Path(entry.path)))
-    return sorted(found)
+                yield int(match[1]), int(match[2]), entry
 
 
 def open_run(directory: Path) -> dict[str, Any]:
@@ -99,7 +105,7 @@ def claim_epoch(directory: Path, writer: str) -> Claim:
         _lock(fd, directory, writer)
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        epoch = max((one for one, _, _ in segments(stream)), default=-1) + 1
+        epoch = max((one for one, _, _ in _named(stream)), default=-1) + 1
         first = os.open(stream / segment_name(epoch, 0), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         os.close(first)
     except RunInUse:

@@ -7,6 +7,7 @@ hand, and goes on where ``adopt`` puts it. Until then nothing it holds counts as
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -68,6 +69,7 @@ class SinkRunner:
         self._in_hand: Delivery | None = None
         self._fetching = threading.Lock()
         self._life = 0
+        self._in_thread = False
         self.ended = threading.Event()
         self.orphaned = False
 
@@ -76,7 +78,18 @@ class SinkRunner:
     def start_thread(self) -> None:
         """Serve the sink in a thread and loop of its own."""
         self._calls.own_thread = True
-        threading.Thread(target=lambda: asyncio.run(self.serve()), name=f"asynclog-{self.route.name}", daemon=True).start()
+        self._in_thread = True
+        threading.Thread(target=self._serve_in_thread, name=f"asynclog-{self.route.name}", daemon=True).start()
+
+    def _serve_in_thread(self) -> None:
+        try:
+            asyncio.run(self.serve())
+        except BaseException as error:
+            if self.ended.is_set() or self._calls.left:
+                raise
+            # A task of the sink's has ended the loop, which nobody runs again.
+            self._life += 1
+            self.stop_before("".join(traceback.format_exception(error)).rstrip())
 
     async def serve_here(self) -> None:
         """Serve the sink in the running loop, which is its own."""
@@ -103,7 +116,7 @@ class SinkRunner:
             self.start_on(loop)
 
     def stop_before(self, error: str) -> None:
-        """Instead of serving it: the sink is stopped, loudly, and its route keeps its cursor and counts."""
+        """Instead of serving it, or going on: the sink is stopped, loudly, and its route keeps its cursor and counts."""
         with suppress(OSError):
             self.progress.begin()
         self._calls.stop(error)
@@ -178,7 +191,11 @@ class SinkRunner:
             await self._save(force=True)
         except (asyncio.CancelledError, GeneratorExit):
             if life == self._life and not self._calls.left:
-                self._lose_loop()
+                if self._in_thread:
+                    # For whoever runs the loop to tell.
+                    self._life += 1
+                else:
+                    self._lose_loop()
             raise
         finally:
             # Also if the caller's loop cancels once the logger is gone: somebody may be waiting for the end.

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -131,19 +132,28 @@ class Alerts:
 
     async def _send(self) -> None:
         down: list[str] = []
+        failed: list[BaseException] = []
         for name, action in self._actions.items():
             waiting = self._outbox.pop(name, [])
-            if not waiting:
-                continue
-            try:
-                await action.send(tuple(waiting))
-            except (SinkUnavailable, OSError, TimeoutError) as error:
-                down.append(f"{name}: {error}")
-                self._outbox[name] = waiting + self._outbox.get(name, [])
-            except SinkRejected as error:
-                _log.error("%d alerts to %s are given up: %s", len(waiting), name, error)
-            self._changed = True
+            # A function is told one by one: what it makes of one alert says nothing of the others.
+            messages = [[one] for one in waiting] if isinstance(action, Call) else [waiting] if waiting else []
+            for at, some in enumerate(messages):
+                self._changed = True
+                try:
+                    await action.send(tuple(some))
+                except (SinkUnavailable, OSError, TimeoutError) as error:
+                    down.append(f"{name}: {error}")
+                    self._outbox[name] = [*chain.from_iterable(messages[at:]), *self._outbox.get(name, [])]
+                    break
+                except SinkRejected as error:
+                    _log.error("%d alerts to %s are given up: %s", len(some), name, error)
+                except (asyncio.CancelledError, GeneratorExit):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - the others are told first
+                    failed.append(error)
         await self._save(force=True)
+        if failed:
+            raise _said_of(failed)
         if down:
             raise SinkUnavailable("; ".join(down))
 
@@ -234,6 +244,18 @@ def _check(rules: Sequence[Rule], actions: Mapping[str, Action]) -> None:
         names.add(rule.name)
         if unknown := [one for one in rule.to or () if one not in actions]:
             raise InvalidConfiguration(f"rule {rule.name!r}: no action {unknown[0]!r} among {', '.join(actions) or 'none'}")
+
+
+def _said_of(failed: Sequence[BaseException]) -> Exception:
+    """What actions raised, as one error."""
+    first = failed[0]
+    if not isinstance(first, Exception):
+        # A task that raises SystemExit ends its loop, and with it whatever else lives there.
+        first, cause = RuntimeError(f"an action raised {type(first).__name__}: {first}"), first
+        first.__cause__ = cause
+    if len(failed) > 1:
+        first.add_note(f"{len(failed) - 1} more alerts failed")
+    return first
 
 
 def _seen(sending: "asyncio.Task[None]") -> None:

@@ -6,6 +6,7 @@ stale whenever one comes. The URL is a secret (who has it can post): it shows in
 
 import asyncio
 import json
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ from asynclog.errors import InvalidConfiguration, SinkRejected, SinkUnavailable
 from asynclog.sinks.alerts.alert import Alert, lines
 
 Payload = Callable[[Sequence[Alert]], Any]
+_HEADER_NAME: Final = re.compile(r"[!-9;-~]+")
+_HEADER_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 _LONGEST_WAIT_S: Final = 600.0
 """However long a server asks to be left alone."""
 
@@ -33,14 +36,14 @@ class Webhook:
     environment (HTTPS_PROXY, NO_PROXY).
 
     2xx is accepted. Connection errors, timeouts, 408, 425, 429 and 5xx are tried again; Retry-After is heeded. Any other answer
-    is said and given up. Raises InvalidConfiguration for what is no http or https URL.
+    is said and given up. Raises InvalidConfiguration for what is no http or https URL, and for what can't be a header.
     """
 
     def __init__(
         self, url: str, *, payload: Payload = slack, headers: Mapping[str, str] | None = None, timeout: float = 10.0
     ) -> None:
         self._url = _checked(url)
-        self._payload, self._headers, self._timeout = payload, dict(headers or {}), timeout
+        self._payload, self._headers, self._timeout = payload, _checked_headers(headers or {}), timeout
         self._not_before = 0.0
 
     async def send(self, alerts: Sequence[Alert]) -> None:
@@ -88,6 +91,16 @@ def _checked(url: str) -> SplitResult:
     if not good or not url.isascii() or not url.isprintable() or " " in url:
         raise refused
     return parts
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    # http.client would quote what it refuses, and a header is as secret as the URL.
+    for at, (name, value) in enumerate(headers.items(), 1):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise InvalidConfiguration(f"a Webhook's headers: expected a name in ASCII for no. {at}, without ':' and spaces")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise InvalidConfiguration(f"a Webhook's header {name}: expected a text in Latin-1 without line ends")
+    return dict(headers)
 
 
 def _connection(url: SplitResult, timeout: float) -> HTTPConnection:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, NamedTuple
 
+from asynclog.errors import InvalidConfiguration
 from asynclog.sink import Event
 from asynclog.sinks.strict_json import json_text
 from asynclog.sinks.summary import described
@@ -74,15 +75,23 @@ class Found(NamedTuple):
 
 
 def survey(old: BinaryIO) -> Found:
-    """Reads an index to its last whole line."""
-    end, files, identities = 0, [], set()
+    """Reads an index to its last whole line. Raises InvalidConfiguration for a file that isn't one."""
+    end, identities = 0, set()
+    files: list[str] = []
     for line in old:
         if not line.endswith(b"\n"):
             break
         end += len(line)
-        name, facts_at = json.JSONDecoder().raw_decode(line.decode(), len(_BEGINNING))
+        try:
+            text = line.decode()
+            if not text.startswith(f'{_BEGINNING}"'):
+                raise ValueError("it names no file")
+            name, facts_at = json.JSONDecoder().raw_decode(text, len(_BEGINNING))
+        except ValueError as error:
+            where = f"line {len(files) + 1}: {error}"
+            raise InvalidConfiguration(f"{old.name} is no index of this sink; name another directory ({where})") from error
         files.append(str(name))
-        identities.add(_identity(line.decode()[facts_at + 2 : -1].encode()))
+        identities.add(_identity(text[facts_at + 2 : -1].encode()))
     return Found(end, files, frozenset(identities))
 
 
@@ -94,8 +103,12 @@ def files_of(directory: Path) -> Iterator[Path]:
     with path.open("rb") as old:
         for name in survey(old).files:
             place = PurePosixPath(name)
-            if not place.is_absolute() and ".." not in place.parts:
-                yield directory / place
+            if "\0" in name or place.is_absolute() or ".." in place.parts:
+                continue
+            file = directory / place
+            # A folder may be a link to anywhere, and the index may name a folder: it came with the run, which is not trusted.
+            if file.parent.resolve().is_relative_to(directory.resolve()) and (file.is_symlink() or file.is_file()):
+                yield file
 
 
 def _identity(facts: bytes) -> bytes:

@@ -42,6 +42,23 @@ def test_a_directory_with_something_in_it_is_left_alone(asynclog: Invoke, run: P
     assert [one.name for one in (other / "image").iterdir()] == ["00000000-recon.webp"]
 
 
+def test_the_size_that_is_told_is_that_of_what_was_written(asynclog: Invoke, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "out-of-old").mkdir()
+    (tmp_path / "out-of-old" / "big").write_bytes(bytes(5 << 20))
+    for name in ("out", "[o]ut"):
+        shown = asynclog("export", "files", run, tmp_path / name)
+        assert shown.exit_code == 0, shown.output
+        assert "KiB to" in shown.stderr
+
+
+def test_a_directory_of_another_program_is_refused_in_words(asynclog: Invoke, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.jsonl").write_text('{"a": 1}\n')
+    shown = asynclog("export", "files", run, tmp_path, "--force")
+    assert shown.exit_code == 2
+    assert "is no index of this sink" in shown.stderr
+    assert (tmp_path / "index.jsonl").read_text() == '{"a": 1}\n'
+
+
 @pytest.mark.parametrize("words", ["image", "image=.jpeg", "picture=.png"])
 def test_a_format_that_there_isnt_is_refused(asynclog: Invoke, run: Path, tmp_path: Path, words: str) -> None:
     shown = asynclog("export", "files", run, tmp_path / "out", "--format", words)

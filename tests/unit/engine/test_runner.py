@@ -1,6 +1,7 @@
 """Whatever a sink does ends in its runner: it is counted, told, tried again or given up, and touches nothing else."""
 
 import asyncio
+import gc
 import json
 import sys
 import threading
@@ -385,6 +386,34 @@ def test_a_blocking_sink_blocks_nobody_else() -> None:
     assert not blocked.runner.ended.is_set()
     may_go.set()
     assert blocked.end()["delivered"] == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("when", ["in write", "while nothing comes"])
+def test_a_sink_that_ends_the_loop_of_its_thread_is_stopped_at_once(directory: Path | None, when: str) -> None:
+    class Quits:
+        """Its own task calls sys.exit: a loop ends with that, whoever awaits the task."""
+
+        async def write(self, batch: Any, /) -> None:
+            task = asyncio.create_task(self.quit())
+            if when == "in write":
+                await asyncio.shield(task)
+
+        async def quit(self) -> None:
+            sys.exit(3)
+
+        async def aclose(self) -> None:
+            pass
+
+    served = Served(directory=directory, sink=Quits())
+    served.offer(1.0, 2.0)
+    assert served.runner.ended.wait(DEADLINE_S)
+    assert served.runner.state == "stopped"
+    assert "SystemExit: 3" in (served.runner.error or "")
+    assert [fatal for *_, fatal in served.troubles][-1]
+    assert adds_up(served.runner.statistics())
+    del served
+    gc.collect()  # asyncio says that the task was still pending: here, and not in a later test
 
 
 def test_a_flush_waits_for_what_was_offered_before_it(directory: Path | None) -> None:

@@ -110,6 +110,26 @@ async def test_asked_again_it_has_nothing_to_do(run: Path) -> None:
     assert again.runs[0].resumed
 
 
+async def test_links_and_pipes_in_place_of_segments_are_not_opened(run: Path) -> None:
+    """As for readers: a pipe would keep the thread that opens it, beyond Ctrl-C."""
+    stream = recorded(run, status="finished")
+    os.mkfifo(stream.directory / "0001-000000.alog")
+    (stream.directory / "0002-000000.alog").symlink_to("/dev/zero")
+    async with asyncio.timeout(DEADLINE_S):
+        result = await al.sync(run, kept := Kept())
+    assert kept.steps == [0, 1, 2, 3, 4]
+    assert result.complete
+
+
+async def test_a_cursor_of_nonsense_is_as_none(run: Path) -> None:
+    recorded(run, status="finished")
+    folder = run / "cursors" / "kept"
+    folder.mkdir(parents=True)
+    (folder / "main.json").write_text('{"epoch": 0, "seq": 1e400, "replay_from": 0, "counters": {"offered": 1}}')
+    await al.sync(run, kept := Kept())
+    assert kept.steps == [0, 1, 2, 3, 4]
+
+
 async def test_another_route_begins_at_the_beginning(run: Path) -> None:
     recorded(run, status="finished")
     await al.sync(run, Kept())

@@ -161,6 +161,31 @@ def test_a_new_run_replaces_the_files_of_the_old_index_and_no_others(tmp_path: P
     assert (tmp_path / "outside.png").exists()
 
 
+def test_an_old_index_reaches_no_file_outside_and_no_folder(tmp_path: Path) -> None:
+    """A run's directory may come from somebody else."""
+    directory, outside = tmp_path / "run" / "files", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine.txt").write_text("mine")
+    (directory / "string").mkdir(parents=True)
+    (directory / "linked").symlink_to(outside)
+    names = ("linked/mine.txt", "../../outside/mine.txt", str(outside / "mine.txt"), "", "string", "a\0b", "string/\ud800")
+    lines = [f'{{"file": {json.dumps(name)}, "kind": "string"}}\n' for name in names]
+    (directory / "index.jsonl").write_text("".join(lines))
+    deliver(Files(), tmp_path / "run", [batch_of([(State(0), {"verdict": "better"})])])
+    assert (outside / "mine.txt").read_text() == "mine"
+    assert [one["key"] for one in index_of(directory)] == ["verdict"]
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1}\n', b"\xff\n", b'{"file": 1\n', b'{"file": oops}\n'])
+def test_another_ones_index_is_refused_by_its_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "index.jsonl").write_bytes(content)
+    for resumed in (False, True):
+        with pytest.raises(InvalidConfiguration, match=r"index\.jsonl is no index of this sink"):
+            asyncio.run(Files().open(run_info(tmp_path, resumed=resumed)))
+    assert (tmp_path / "files" / "index.jsonl").read_bytes() == content
+
+
 def test_a_batch_that_comes_again_because_the_disk_refused_it_is_there_once(tmp_path: Path) -> None:
     """A file stands where a folder should: the write fails, and later succeeds."""
     sink = Files()

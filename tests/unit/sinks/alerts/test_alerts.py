@@ -151,6 +151,43 @@ async def test_a_callback_that_raises_is_heard_of_once_and_keeps_nothing_from_ot
     assert steps(told.texts) == [0]
 
 
+@pytest.mark.parametrize("failure", [ValueError("boom"), SystemExit(3)])
+async def test_a_callback_that_raises_is_told_the_other_alerts_of_that_moment(tmp_path: Path, failure: BaseException) -> None:
+    seen: list[str] = []
+
+    def tell(alert: Alert) -> None:
+        seen.append(alert.key)
+        if alert.key == "a":
+            raise failure
+
+    sink = await opened(Alerts([NotFinite()], {"tell": tell, "other": (other := Told())}), tmp_path)
+    batch = batch_of([(State(0), {"a": NAN, "b": NAN, "c": NAN})])
+    with pytest.raises((ValueError, RuntimeError), match=r"boom|SystemExit: 3"):
+        await sink.write(batch)
+    assert len(other.texts) == 3
+    await sink.write(batch)
+    await sink.aclose()
+    assert seen == ["a", "b", "c"]
+    assert len(other.texts) == 3
+
+
+async def test_a_callback_that_wants_an_alert_later_has_had_those_before_it_once(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def tell(alert: Alert) -> None:
+        seen.append(alert.key)
+        if seen == ["a", "b"]:
+            raise ConnectionError("not now")
+
+    sink = await opened(Alerts([NotFinite()], {"tell": tell}), tmp_path)
+    batch = batch_of([(State(0), {"a": NAN, "b": NAN, "c": NAN})])
+    with pytest.raises(SinkUnavailable, match="not now"):
+        await sink.write(batch)
+    await sink.write(batch)
+    await sink.aclose()
+    assert seen == ["a", "b", "b", "c"]
+
+
 async def test_a_cancelled_write_tells_once(tmp_path: Path) -> None:
     told, began, go = Told(), asyncio.Event(), asyncio.Event()
 

@@ -136,6 +136,23 @@ def test_what_is_no_url_is_refused_without_being_shown(url: str) -> None:
     assert "s3cret" not in "".join(traceback.format_exception(caught.value)).replace("Webhook(url)", "")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer s3cret\n"},
+        {"Authorization": "Bearer s3cret\r\nX: y"},
+        {"Authorization": "s3cret\u20ac"},
+        {"Authorization: s3cret": ""},
+        {"Authorization": b"s3cret\n"},
+    ],
+)
+def test_what_is_no_header_is_refused_without_being_shown(headers: Any) -> None:
+    """A token read from a file ends in a line end, and the library would quote it in its error."""
+    with pytest.raises(InvalidConfiguration, match="header") as refused:
+        Webhook("https://127.0.0.1/", headers=headers)
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value))
+
+
 async def test_it_travels(channel: Channel) -> None:
     await send(pickle.loads(pickle.dumps(Webhook(channel.url))))
     assert len(channel.bodies) == 1
