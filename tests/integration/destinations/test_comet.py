@@ -158,3 +158,23 @@ async def test_what_a_killed_process_left_is_gone_on_with(tmp_path: Path) -> Non
     told = list(told_below(tmp_path / "run" / "sinks" / "comet"))
     assert [one.payload["metric"]["step"] for one in told if one.kind == "metric_msg"] == list(range(5))
     assert told[0].meta["customer_error_message"] == "ValueError: no"
+
+
+@pytest.mark.blocking
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+async def test_a_process_killed_before_the_end_leaves_an_archive_that_the_next_one_seals(tmp_path: Path) -> None:
+    """Though nothing is left to deliver; whoever comes after that adds nothing."""
+    pytest.importorskip("comet_ml")
+    run = RunInfo("a1", "run", tmp_path / "run", "main", 0)
+    killed = al.sinks.Comet("exam")
+    await killed.open(run)
+    await killed.write(batch_of([(al.State(1), {"loss": 0.5})]))
+    for _ in range(2):
+        successor = al.sinks.Comet("exam")
+        await successor.open(run)
+        await successor.run_ended("killed", None)
+        await successor.aclose()
+    (archive,) = (tmp_path / "run" / "sinks" / "comet").glob("*.zip")
+    told = list(told_below(archive.parent))
+    assert [one.payload["metric"]["step"] for one in told if one.kind == "metric_msg"] == [1]
+    assert told[0].meta["customer_error_message"] == "the run was killed"

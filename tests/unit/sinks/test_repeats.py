@@ -49,9 +49,21 @@ def test_what_an_earlier_process_gave_is_left_out(tmp_path: Path) -> None:
     assert len(names(first, batch(1, 2, 3))) == 6
     first.close()
     second = Repeats(tmp_path)
-    assert not second.empty
     assert names(second, batch(1, 2, 3)) == []
     assert names(second, batch(1, 2, 3, 4)) == [(4, "loss"), (4, "note")]
+
+
+def test_an_end_holds_for_what_was_given_before_it(tmp_path: Path) -> None:
+    """Also in a later process; what is given after it wants an end of its own."""
+    first = Repeats(tmp_path)
+    names(first, batch(1))
+    assert not first.ended
+    first.end()
+    first.close()
+    second = Repeats(tmp_path)
+    assert second.ended
+    names(second, batch(1, 2))
+    assert not second.ended
 
 
 def test_every_kind_is_known_again(tmp_path: Path) -> None:
