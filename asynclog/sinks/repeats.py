@@ -10,6 +10,7 @@ beside them.
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from errno import ENOSPC
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
@@ -105,10 +106,13 @@ class _Stream:
         return digest.rstrip(b"\0") in alike.tolist()
 
     def add(self, entries: list[Entry]) -> None:
-        if self._file is not None:
-            os.write(self._file, b"".join(_ENTRY.pack(*one) for one in entries))
-        self._length += _ENTRY.size * len(entries)
+        # First: what a full disk doesn't note the destination has all the same.
         self._unsettled.update(entries)
+        size = _ENTRY.size * len(entries)
+        if self._file is not None and os.write(self._file, b"".join(_ENTRY.pack(*one) for one in entries)) < size:
+            os.ftruncate(self._file, self._length)
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        self._length += size
 
     def begin(self, seq: int) -> None:
         """Another batch than the last one settles that: it doesn't come again while this process lives."""
