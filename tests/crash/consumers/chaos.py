@@ -53,6 +53,8 @@ class Chaos:
     _stopped: list[tuple[float, int]] = field(default_factory=list)
     _filled_until: float = 0.0
     _recorders: int = 0
+    _killed: int = 0
+    """The last recorder that was."""
 
     def __post_init__(self) -> None:
         self._most_recorders = self.chance.choice(_RECORDERS_A_LIFE)
@@ -117,7 +119,9 @@ class Chaos:
         else:
             for one in self.scene.guests:
                 one.killed |= one.process.pid == pid
-            self._recorders += role == "recorder"
+            if role == "recorder":
+                self._recorders += 1
+                self._killed = pid
             if not _sent(pid, signal.SIGKILL):
                 return
         self.done[f"{verb} {role}"] += 1
@@ -135,8 +139,8 @@ class Chaos:
     def _kill_trainer(self, trainer: Trainer) -> Trainer:
         if not trainer.serving:
             return trainer
-        # One that was killed may not have been missed yet.
-        if exited(trainer.recorder, 0.0):
+        # One that was killed may not have been missed yet, or be on its way out for as long as the disk lets it wait.
+        if trainer.recorder == self._killed or exited(trainer.recorder, 0.0):
             return trainer
         self._empty(trainer)
         trainer.kill()

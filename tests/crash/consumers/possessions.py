@@ -22,6 +22,8 @@ class Had(NamedTuple):
 GROWTH: Final = Had(40, 160 << 20)
 """What the last third of a process's time may show beyond the two before: consumers come and go, and read what they missed; and
 an engine may move into the training process late, with all that it holds."""
+UP: Final = Had(60, 64 << 20)
+"""What one has once it has come up, which takes its time where the disk is busy."""
 MOST: Final = {
     "trainer": Had(200, 400 << 20),
     "recorder": Had(300, 500 << 20),
@@ -64,7 +66,7 @@ class Possessions:
             if len(looks) < _ENOUGH:
                 continue
             third = len(looks) // 3
-            before, after = highest(looks[:-third]), highest(looks[-third:])
+            before, after = highest([UP, *looks[:-third]]), highest(looks[-third:])
             if not _within(after, Had(before.descriptors + GROWTH.descriptors, before.nbytes + GROWTH.nbytes)):
                 told.append(f"{role} {pid} grew from {before} to {after}")
         return told
