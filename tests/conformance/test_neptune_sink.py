@@ -1,7 +1,4 @@
-"""Neptune's sink takes the public exam, read back by its client's own repository.
-
-Its client doesn't install beside W&B's: these tests run in an environment of their own.
-"""
+"""Neptune's sink takes the public exam, read back by its client's own repository."""
 
 import asyncio
 from collections.abc import Iterable
