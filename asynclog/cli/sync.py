@@ -75,7 +75,7 @@ def _one(run: Path, route: Route, *, follow: bool, as_json: bool, patient: bool)
         raise
     except SinkError as error:
         first, *traceback = str(error).splitlines()
-        for line in traceback:
+        for line in traceback if len(traceback) > 1 else ():
             errors.print(Text(safe(line, WHOLE), "dim"), soft_wrap=True)
         _say("error", "bold red", f"{run}: {' '.join([first, *traceback[-1:]])}")
         return False

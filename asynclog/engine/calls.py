@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from asynclog.engine.hands import Hand
+from asynclog.errors import InvalidConfiguration
 from asynclog.flow.retry import Retry, Streak, Verdict
 
 Call = Literal["open", "write", "flush", "run_ended", "aclose"]
@@ -38,7 +39,9 @@ class Calls:
                     self.failing = False
                 self._recovered(call, streak.succeeded())
                 return True
-            self.error = "".join(traceback.format_exception(failure)).rstrip()
+            # Of a setting that is none, the words are what helps: they name the way out.
+            misconfigured = isinstance(failure, InvalidConfiguration)
+            self.error = str(failure) if misconfigured else "".join(traceback.format_exception(failure)).rstrip()
             if streak.failed(failure):
                 self._tell(self.error, False)
             if once:

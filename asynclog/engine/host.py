@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from asynclog.errors import DamagedFrame, SinkRejected, SinkUnavailable
+from asynclog.errors import DamagedFrame, InvalidConfiguration, SinkRejected, SinkUnavailable
 from asynclog.link.pipe import Pipe
 from asynclog.shm.lease import Lease
 from asynclog.shm.memory import Mapping
@@ -225,6 +225,9 @@ async def _take_cancellations() -> None:
 
 
 def _outcome(error: BaseException) -> list[str]:
+    if isinstance(error, InvalidConfiguration):
+        # Its words are all that helps: they name the way out.
+        return ["misconfigured", type(error).__name__, str(error)[-_LONGEST_TEXT:]]
     verdict = "failed"
     if isinstance(error, SinkRejected):
         verdict = "rejected"

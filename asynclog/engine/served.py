@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from asynclog.errors import SinkRejected, SinkUnavailable, StaleLease
+from asynclog.errors import InvalidConfiguration, SinkRejected, SinkUnavailable, StaleLease
 from asynclog.link.pipe import Pipe
 from asynclog.shm.lease import lease_of
 from asynclog.shm.lending import Lending
@@ -164,6 +164,8 @@ class Served:
                 answer.set_result(None)
             case [dict(rejected)] if all(isinstance(why, str) and isinstance(n, int) and n > 0 for why, n in rejected.items()):
                 answer.set_result(rejected)
+            case ["misconfigured", str(), str(text)]:
+                answer.set_exception(InvalidConfiguration(text))
             case [str(verdict), str(kind), str(text)]:
                 error = _raised(verdict, kind)(text.rstrip().rpartition("\n")[2])
                 error.__cause__ = _Traceback(text)

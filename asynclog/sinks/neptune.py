@@ -81,10 +81,11 @@ class Neptune:
                 self._log(one, group, batch)
 
     async def run_ended(self, status: str, error: str | None) -> None:
-        if self._run is None and not self._repeats.empty:
-            return  # all of it was delivered before, and its end as well
+        if self._run is None and self._repeats.ended:
+            return
         self._begun(None).log_configs({"status": status} | ({"error": error} if error else {}))
         self._close()
+        self._repeats.end()
 
     async def aclose(self) -> None:
         self._close()

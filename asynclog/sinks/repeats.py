@@ -3,12 +3,14 @@
 An event is known by its time and a digest of all it says; the numbers of a write are known together. So a write that is
 delivered in two parts is two entries, a batch may be cut differently the second time, and what is new is never taken for what
 was given. The entries, 16 bytes each, lie in a file for each stream of the run, written after the destination has taken the
-event: a kill between the two repeats one write and loses none.
+event: a kill between the two repeats one write and loses none. How large they were when the end of the run was told stands
+beside them.
 """
 
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from errno import ENOSPC
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
@@ -22,6 +24,7 @@ from asynclog.sink import Batch, Event, Write
 _ENTRY: Final = Struct("<q8s")
 _ENTRIES: Final = np.dtype([("time", "<i8"), ("digest", "S8")])
 _DIGEST_BYTES: Final = 8
+_END: Final = "ended"
 Entry = tuple[int, bytes]
 
 
@@ -33,10 +36,19 @@ class Repeats:
         self._streams: dict[tuple[str, int], _Stream] = {}
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing was ever given."""
+    def ended(self) -> bool:
+        """Whether the end was told, by this process or an earlier one, and nothing was given since."""
+        told = None if self._directory is None else self._directory / _END
+        return told is not None and told.exists() and told.read_text() == str(self._given_bytes())
+
+    def end(self) -> None:
+        """The destination knows that the run has ended."""
+        if self._directory is not None:
+            (self._directory / _END).write_text(str(self._given_bytes()))
+
+    def _given_bytes(self) -> int:
         files = [] if self._directory is None else self._directory.glob("*.given")
-        return not any(one.stat().st_size for one in files)
+        return sum(one.stat().st_size for one in files)
 
     def left_of(self, batch: Batch) -> Iterator[Write]:
         """The batch without what was given before. A write counts as given once the next one is asked for."""
@@ -94,10 +106,13 @@ class _Stream:
         return digest.rstrip(b"\0") in alike.tolist()
 
     def add(self, entries: list[Entry]) -> None:
-        if self._file is not None:
-            os.write(self._file, b"".join(_ENTRY.pack(*one) for one in entries))
-        self._length += _ENTRY.size * len(entries)
+        # First: what a full disk doesn't note the destination has all the same.
         self._unsettled.update(entries)
+        size = _ENTRY.size * len(entries)
+        if self._file is not None and os.write(self._file, b"".join(_ENTRY.pack(*one) for one in entries)) < size:
+            os.ftruncate(self._file, self._length)
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        self._length += size
 
     def begin(self, seq: int) -> None:
         """Another batch than the last one settles that: it doesn't come again while this process lives."""

@@ -1,7 +1,4 @@
-"""Neptune's sink takes the public exam, read back by its client's own repository.
-
-Its client doesn't install beside W&B's: these tests run in an environment of their own.
-"""
+"""Neptune's sink takes the public exam, read back by its client's own repository."""
 
 import asyncio
 from collections.abc import Iterable
@@ -64,3 +61,20 @@ async def test_each_rank_has_a_run_of_its_own(tmp_path: Path) -> None:
     assert [one.value for one in shown if one.name == "status"] == ["finished", "finished"]
     names = sorted(one.name.rpartition("_")[0] for one in (tmp_path / "run/sinks/neptune").glob("*_*"))
     assert names == ["team_exam_a1", "team_exam_a1-rank1"]
+
+
+async def test_an_end_that_comes_after_everything_else_was_given_is_told(tmp_path: Path) -> None:
+    """By a later process, to which nothing is left to deliver; and once."""
+    run = RunInfo("a1", "run", tmp_path / "run", "main", 0)
+    first = al.sinks.Neptune("team/exam")
+    await first.open(run)
+    await first.write(batch_of([(al.State(1), {"loss": 0.5})]))
+    await first.aclose()
+    for _ in range(2):
+        later = al.sinks.Neptune("team/exam")
+        await later.open(run)
+        await later.run_ended("killed", None)
+        await later.aclose()
+    shown = [(one.name, one.value) for one in logged_below(tmp_path / "run" / "sinks" / "neptune")]
+    assert [value for name, value in shown if name == "status"] == ["killed"]
+    assert [value for name, value in shown if name.endswith("loss")] == [0.5]

@@ -92,3 +92,21 @@ async def test_another_process_of_w_and_b_follows_one_that_was_killed(tmp_path: 
     (shown,) = runs_below(tmp_path / "run" / "sinks" / "wandb")
     assert [row["step"] for row in shown.rows] == [1, 2]
     assert shown.exit_code == 0
+
+
+async def test_an_end_that_comes_after_everything_else_was_given_is_told(tmp_path: Path) -> None:
+    """By a later process, to which nothing is left to deliver; and once."""
+    run = RunInfo("a1", "run", tmp_path / "run", "main", 0)
+    first = al.sinks.WandB("exam", mode="offline")
+    await first.open(run)
+    await first.write(batch_of([(al.State(1), {"loss": 0.5})]))
+    await first.aclose()
+    for _ in range(2):
+        later = al.sinks.WandB("exam", mode="offline")
+        await later.open(run)
+        await later.run_ended("killed", None)
+        await later.aclose()
+    place = tmp_path / "run" / "sinks" / "wandb"
+    (shown,) = runs_below(place)
+    assert ([row["step"] for row in shown.rows], shown.exit_code, shown.summary["status"]) == ([1], 137, "killed")
+    assert len(list(place.glob("wandb/offline-run-*/*.wandb"))) == 2

@@ -11,13 +11,16 @@ from importlib import import_module
 from pathlib import Path
 from secrets import token_hex
 from time import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from asynclog.errors import InvalidConfiguration, InvalidValue
 from asynclog.sink import Batch, Event, Place, RunInfo, Write
 from asynclog.sinks.aim.home import Home, run_hash, translated
 from asynclog.sinks.aim.objects import SEVERAL, object_of
 from asynclog.sinks.naming import flat_name
+
+_NAMELESS: Final = "(no name)"
+"""For the empty name: with a series of that one Aim can't open the run again."""
 
 
 class Aim:
@@ -45,7 +48,8 @@ class Aim:
         self._info: RunInfo | None = None
         self._home: Home | None = None
         self._latest: float | None = None
-        """Of the last write delivered here, in seconds since 1970: when the run ended, if it has."""
+        """Of the last write delivered here, or when the run is known to have ended, in seconds since 1970: when it ended, if it
+        has."""
         self._ended = False
 
     async def open(self, run: RunInfo) -> None:
@@ -71,9 +75,9 @@ class Aim:
 
     async def run_ended(self, status: str, error: str | None) -> None:
         with translated():
+            home = self._begun(self._latest or time())
             self._latest = self._latest or time()
-            home = self._begun(self._latest)
-            home.run["asynclog"] = {**home.run["asynclog"], "status": status, "error": error}
+            home.run["asynclog"] = {**home.run["asynclog"], "status": status, "error": error, "ended_at": self._latest}
             home.mark(status)
             self._ended = True
 
@@ -93,7 +97,11 @@ class Aim:
             home.run.name = (self.name or run.name or run.id) + (f" rank {run.rank}" if run.rank else "")
             if self.experiment is not None:
                 home.run.experiment = self.experiment
-            home.run["asynclog"] = {"run_id": run.id, "rank": run.rank, "status": "running", "error": None}
+            # An end that is told once more, with nothing left to deliver, is no later one; Aim forgets it when a run is opened.
+            known = home.run.get("asynclog", {}).get("ended_at")
+            self._latest = max(self._latest or 0.0, known or 0.0) or None
+            said = {"run_id": run.id, "rank": run.rank, "status": "running", "error": None, "ended_at": known}
+            home.run["asynclog"] = said
             home.mark("")
             self._home, self._ended = home, False
         return self._home
@@ -103,10 +111,10 @@ class Aim:
         track, at, state = run._tracker._track, write.time_ns / 1e9, write.state
         subset = {"subset": state.phase}
         for axis, position in state.axes.items():
-            track(float(position), at, axis, state.step, state.epoch, context=subset)
+            track(float(position), at, axis or _NAMELESS, state.step, state.epoch, context=subset)
         several: dict[tuple[str, str], list[Any]] = {}
         for event in write.events:
-            name = flat_name(event.namespace, event.key)
+            name = flat_name(event.namespace, event.key) or _NAMELESS
             if event.kind == "scalar":
                 track(float(event.value), at, name, event.step, event.epoch, context=subset)
             elif event.kind == "config":
@@ -130,4 +138,13 @@ class Aim:
 
 def _keep_settings(run: Any, config: Mapping[str, Any]) -> None:
     """Later ones over earlier ones."""
-    run["hparams"] = {**run.get("hparams", {}), **config}
+    run["hparams"] = {**run.get("hparams", {}), **_fitting(config)}
+
+
+def _fitting(setting: Any) -> Any:
+    """Names that aren't empty and numbers of 64 bits, as Aim has them; others as text."""
+    if isinstance(setting, Mapping):
+        return {name or _NAMELESS: _fitting(one) for name, one in setting.items()}
+    if isinstance(setting, list | tuple):
+        return [_fitting(one) for one in setting]
+    return str(setting) if isinstance(setting, int) and not -(2**63) <= setting < 2**63 else setting

@@ -47,15 +47,27 @@ class Archive:
 
     def add(self, messages: Iterable[Message]) -> None:
         """Append messages. They are in the file when this returns, all of them."""
-        lines = []
+        lines, count, times = [], self._count, self._times
         for kind, payload in messages:
-            self._count += 1
-            lines.append(f'{{"type": "{kind}", "payload": {json_text({**payload, "message_id": self._count})}}}\n')
+            count += 1
+            lines.append(f'{{"type": "{kind}", "payload": {json_text({**payload, "message_id": count})}}}\n')
             if "local_timestamp" in payload:
                 time = payload["local_timestamp"]
-                first, last = self._times or (time, time)
-                self._times = min(first, time), max(last, time)
-        self._file.write("".join(lines).encode())
+                first, last = times or (time, time)
+                times = min(first, time), max(last, time)
+        self._append("".join(lines).encode())
+        self._count, self._times = count, times
+
+    def _append(self, data: bytes) -> None:
+        """All of it or nothing. Raises OSError."""
+        held, left = self._file.seek(0, os.SEEK_END), memoryview(data)
+        try:
+            # What a full disk has room for is written, without an error.
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError:
+            self._file.truncate(held)
+            raise
 
     def flush(self) -> None:
         """Return when all of it is on the disk."""

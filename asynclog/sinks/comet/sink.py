@@ -67,10 +67,11 @@ class Comet:
             self._archive.flush()
 
     async def run_ended(self, status: str, error: str | None) -> None:
-        if self._archive is None and not self._repeats.empty:
-            return  # all of it was delivered before, and its end as well
+        if self._archive is None and self._repeats.ended:
+            return
         self._begun().add([("log_other", {"key": "status", "value": status})])
         self._seal(None if status == "finished" else error or f"the run was {status}")
+        self._repeats.end()
 
     async def aclose(self) -> None:
         self._seal(None)

@@ -73,7 +73,7 @@ class MLflow:
         self._tables: list[dict[str, str]] = []
         self._pictured = False
         self._latest_ms: int | None = None
-        """Of the last event delivered here: when the run ended, if it has."""
+        """Of the last event delivered here, or when the run is known to have ended: when it ended, if it has."""
 
     async def open(self, run: RunInfo) -> None:
         require_mlflow()
@@ -137,6 +137,8 @@ class MLflow:
 
     def _enter(self, run: Any) -> None:
         """Go on with what MLflow has of the run."""
+        # An end that is told once more, with nothing left to deliver, is no later one.
+        self._latest_ms = max(self._latest_ms or 0, run.info.end_time or 0) or None
         if run.info.status != "RUNNING":
             self._opened.update_run(run.info.run_id, status="RUNNING")
         self._parameters = Parameters(run.data.params)
@@ -162,9 +164,9 @@ class MLflow:
         seen: Counter[str] = Counter()
         with tempfile.TemporaryDirectory(prefix="asynclog-mlflow-") as directory:
             for event in events:
-                if event.kind == "config":
-                    self._write_settings(event.value)
                 try:
+                    if event.kind == "config":
+                        self._write_settings(event.value)
                     self._upload(Path(directory), batch, event, seen)
                 except (InvalidValue, SinkRejected) as error:
                     batch.reject(str(error))

@@ -114,13 +114,14 @@ class WandB:
 
     async def run_ended(self, status: str, error: str | None) -> None:
         if self._run is None:
-            if not self._repeats.empty:
-                return  # all of it was delivered before, and its end as well
+            if self._repeats.ended:
+                return
             self._begin()
         self._run.summary["status"] = status
         if error:
             self._run.summary["error"] = error
         self._finish(_EXIT_CODES.get(status, 1))
+        self._repeats.end()
 
     async def aclose(self) -> None:
         self._finish(0)

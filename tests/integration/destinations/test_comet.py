@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -158,3 +159,47 @@ async def test_what_a_killed_process_left_is_gone_on_with(tmp_path: Path) -> Non
     told = list(told_below(tmp_path / "run" / "sinks" / "comet"))
     assert [one.payload["metric"]["step"] for one in told if one.kind == "metric_msg"] == list(range(5))
     assert told[0].meta["customer_error_message"] == "ValueError: no"
+
+
+@pytest.mark.blocking
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+async def test_a_process_killed_before_the_end_leaves_an_archive_that_the_next_one_seals(tmp_path: Path) -> None:
+    """Though nothing is left to deliver; whoever comes after that adds nothing."""
+    pytest.importorskip("comet_ml")
+    run = RunInfo("a1", "run", tmp_path / "run", "main", 0)
+    killed = al.sinks.Comet("exam")
+    await killed.open(run)
+    await killed.write(batch_of([(al.State(1), {"loss": 0.5})]))
+    for _ in range(2):
+        successor = al.sinks.Comet("exam")
+        await successor.open(run)
+        await successor.run_ended("killed", None)
+        await successor.aclose()
+    (archive,) = (tmp_path / "run" / "sinks" / "comet").glob("*.zip")
+    told = list(told_below(archive.parent))
+    assert [one.payload["metric"]["step"] for one in told if one.kind == "metric_msg"] == [1]
+    assert told[0].meta["customer_error_message"] == "the run was killed"
+
+
+@pytest.mark.blocking
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+async def test_a_write_for_which_the_disk_has_no_room_leaves_no_piece_of_a_line(tmp_path: Path) -> None:
+    """It comes again when there is room, and is there once. A limit on a file's size cuts a write as a full disk does."""
+    pytest.importorskip("comet_ml")
+    run = RunInfo("a1", "run", tmp_path / "run", "main", 0)
+    sink = al.sinks.Comet("exam")
+    await sink.open(run)
+    await sink.write(batch_of([(al.State(1), {"loss": 0.5})]))
+    (messages,) = (tmp_path / "run" / "sinks" / "comet").glob("*/messages.json")
+    later = batch_of([(al.State(2), {"loss": 0.25})], seq=9, first_time_ns=2 * 10**18)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (messages.stat().st_size + 10, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            await sink.write(later)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    await sink.write(later)
+    await sink.run_ended("finished", None)
+    told = list(told_below(messages.parents[1]))
+    assert [one.payload["metric"]["step"] for one in told if one.kind == "metric_msg"] == [1, 2]

@@ -110,8 +110,29 @@ def test_a_run_ends_as_it_ended(place: Place, status: str) -> None:
     run = place.deliver((State(0), {"loss": 1.0}), ended=status, error="ValueError: no", name="named", experiment="digits")
     assert (run.name, run.experiment, run.end_time) == ("named", "digits", FIRST_TIME_NS / 1e9)
     assert run.creation_time == pytest.approx(FIRST_TIME_NS / 1e9, abs=1e-5)
-    assert run["asynclog"] == {"run_id": "r1", "rank": 0, "status": status, "error": "ValueError: no"}
+    said = {"run_id": "r1", "rank": 0, "status": status, "error": "ValueError: no", "ended_at": FIRST_TIME_NS / 1e9}
+    assert run["asynclog"] == said
     assert run.tags == ([] if status == "finished" else [status])
+
+
+def test_an_end_that_is_told_again_stays_when_it_was(place: Place) -> None:
+    """As by a second sync, to which nothing is left to deliver."""
+    place.deliver((State(0), {"loss": 1.0}), ended="killed", read=False)
+    run = place.deliver(ended="killed")
+    assert (run.end_time, run.tags) == (FIRST_TIME_NS / 1e9, ["killed"])
+
+
+def test_settings_that_aim_has_no_numbers_for_are_text(place: Place) -> None:
+    """Such as a seed of 64 bits without a sign; what comes beside them is there."""
+    run = place.deliver((State(0), {"": {"seed": 2**64 - 1, "": {"all": [2**63, -(2**63)]}}, "loss": 1.0}))
+    assert run["hparams"] == {"seed": str(2**64 - 1), "(no name)": {"all": [str(2**63), -(2**63)]}}
+    assert [one[:2] for one in place.series(run)["loss", "train"]] == [(0, 1.0)]
+
+
+def test_a_run_with_an_empty_name_in_it_can_be_opened_again(place: Place) -> None:
+    place.deliver((State(0, axes={"": 2.0}), [("", 1.0), ("", "text")]), read=False)
+    run = place.deliver((State(1), [("", 0.5)]))
+    assert [one[:2] for one in place.series(run)["(no name)", "train"]] == [(0, 1.0), (1, 0.5)]
 
 
 def test_a_run_that_goes_on_runs_again(place: Place) -> None:

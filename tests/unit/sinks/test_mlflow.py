@@ -147,6 +147,32 @@ def test_a_run_ends_as_it_ended(place: Place, status: str, shown: str) -> None:
     assert [run.info.start_time, run.info.end_time] == times
 
 
+def test_an_end_that_is_told_again_stays_when_it_was(place: Place) -> None:
+    """As by a second sync, to which nothing is left to deliver."""
+    ended = place.deliver((State(0), {"loss": 1.0}), ended="finished").info.end_time
+    again = place.deliver(ended="finished")
+    assert (again.info.status, again.info.end_time) == ("FINISHED", ended)
+
+
+def test_settings_that_are_refused_take_nothing_else_with_them(place: Place) -> None:
+    """Another program had the parameter first."""
+    sink = place.sink()
+
+    async def delivery() -> Any:
+        await sink.open(RunInfo("r1", "demo", None, "main", 0))
+        await sink.write(batch_of([(State(0), {"loss": 1.0})]))
+        place.client.log_param(found_run(place.uri, "r1").info.run_id, "lr", "7")
+        later = batch_of([(State(1), {"": {"lr": 0.1}, "note": "text", "loss": 0.5})], seq=9)
+        await sink.write(later)
+        return later
+
+    batch = asyncio.run(delivery())
+    run = found_run(place.uri, "r1")
+    assert sum(batch.rejected.values()) == 1
+    assert (run.data.metrics["train/loss"], run.data.params) == (0.5, {"lr": "7"})
+    assert [path.partition("/")[0] for path in files(place.client, run.info.run_id)] == ["string"]
+
+
 def test_a_run_that_goes_on_runs_again(place: Place) -> None:
     place.deliver((State(0), {"loss": 1.0}), ended="killed")
     run = place.deliver((State(1), {"loss": 0.5}))

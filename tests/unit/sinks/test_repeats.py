@@ -1,5 +1,6 @@
 """What was given to a destination before, told from what is new."""
 
+import resource
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,38 @@ def test_what_an_earlier_process_gave_is_left_out(tmp_path: Path) -> None:
     assert len(names(first, batch(1, 2, 3))) == 6
     first.close()
     second = Repeats(tmp_path)
-    assert not second.empty
     assert names(second, batch(1, 2, 3)) == []
     assert names(second, batch(1, 2, 3, 4)) == [(4, "loss"), (4, "note")]
+
+
+def test_a_full_disk_leaves_no_piece_of_an_entry(tmp_path: Path) -> None:
+    """What was given then doesn't come twice in this life, and what is noted later can be read."""
+    first = Repeats(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40, before[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            names(first, batch(1, 2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names(first, batch(1, 2)) == []
+    later = batch_of([(State(3), {"loss": 0.5})], seq=7, first_time_ns=2 * 10**18)
+    assert names(first, later) == [(3, "loss")]
+    first.close()
+    assert names(Repeats(tmp_path), later) == []
+
+
+def test_an_end_holds_for_what_was_given_before_it(tmp_path: Path) -> None:
+    """Also in a later process; what is given after it wants an end of its own."""
+    first = Repeats(tmp_path)
+    names(first, batch(1))
+    assert not first.ended
+    first.end()
+    first.close()
+    second = Repeats(tmp_path)
+    assert second.ended
+    names(second, batch(1, 2))
+    assert not second.ended
 
 
 def test_every_kind_is_known_again(tmp_path: Path) -> None:
