@@ -18,6 +18,7 @@ import pytest
 
 import asynclog as al
 from tests.integration.scripts import ROOT
+from tests.unmeasured import UNMEASURED
 
 pytest.importorskip("rich")
 
@@ -86,7 +87,7 @@ def test_a_terminal_is_left_as_it_was(tmp_path: Path, way: str) -> None:
     """And what was printed and logged stands in lines of its own."""
     screen = Screen()
     program: Any = [sys.executable, "-c", TRAIN.replace("{ending}", ENDINGS[way])]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
+    environment = {**UNMEASURED, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
     environment.pop("NO_COLOR", None)
     process = subprocess.Popen(
         program, stdin=screen.theirs, stdout=screen.theirs, stderr=screen.theirs, env=environment, start_new_session=True
@@ -118,7 +119,7 @@ def test_what_is_printed_into_a_file_goes_there(tmp_path: Path) -> None:
     """Only standard error is a terminal."""
     screen = Screen()
     program: Any = [sys.executable, "-c", TRAIN.replace("{ending}", "pass")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
+    environment = {**UNMEASURED, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color"}
     with (tmp_path / "out").open("w") as out:
         subprocess.run(program, stdin=subprocess.DEVNULL, stdout=out, stderr=screen.theirs, env=environment, timeout=50)
     screen.close()
@@ -152,7 +153,7 @@ def test_a_terminal_that_hangs_up_does_not_end_the_training(tmp_path: Path) -> N
         stdin=subprocess.DEVNULL,
         stdout=screen.theirs,
         stderr=screen.theirs,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+        env={**UNMEASURED, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
     )
     screen.waits_for("/1,000")
     screen.close()

@@ -15,6 +15,7 @@ from asynclog.wire.layout import Kind
 from asynclog.wire.schema import Series
 from tests.runfiles import StreamWriter, make_run
 from tests.unit.cli.conftest import Invoke
+from tests.unmeasured import UNMEASURED
 
 
 def test_a_path_without_a_run_ends_with_a_line_not_a_traceback(asynclog: Invoke, tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(run: Path) -> None:
     lock = os.open(writer.directory / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     command = [sys.executable, "-m", "asynclog.cli", "tail", str(run), "-f", "--json", "-n", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=UNMEASURED) as process:
         try:
             assert process.stdout is not None
             assert json.loads(process.stdout.readline())["key"] == "loss"
@@ -65,7 +66,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path, words: str) 
     if words != "repair":
         (place / "target").write_text("older")
         command.append("--force")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=UNMEASURED) as process:
         try:
             while not any(one.name.startswith(".target.") for one in place.iterdir()):
                 assert process.poll() is None, process.communicate()
