@@ -195,16 +195,21 @@ class LoggingSection(Part):
 
 
 def by_name(given: Any) -> Any:
-    """A mapping of sinks: its keys are their routes' names."""
+    """Sinks as a list; the keys of a mapping are their routes' names."""
     if not isinstance(given, Mapping):
         return given
     named = []
     for name, one in given.items():
-        entry = {"use": one} if isinstance(one, str) else one
-        if isinstance(entry, Mapping):
-            route = entry.get("route", {})
-            entry = {"use": name, **entry} if "_target_" not in entry else entry
-            entry = {**entry, "route": {"name": name, **route} if isinstance(route, Mapping) else route}
+        entry = one
+        if isinstance(one, str):
+            entry = {"use": one, "route": {"name": name}}
+        elif isinstance(one, Mapping):
+            route = one.get("route", {})
+            entry = {**one, "route": {"name": name, **route} if isinstance(route, Mapping) else route}
+            if "_target_" not in one:
+                entry = {"use": name, **entry}
+        elif not isinstance(one, Route) and callable(getattr(one, "aclose", None)):
+            entry = {"use": type(one).__name__, "ready": one, "route": {"name": name}}
         named.append(entry)
     return named
 
