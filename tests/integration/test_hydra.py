@@ -186,11 +186,9 @@ def test_unifi3ds_readme_trains(app: Path, tmp_path: Path) -> None:
     logger.end_log()
     run = al.read(tmp_path / "out" / "log" / "tensorboard")
     assert run.status == "finished"
-    keys = run.keys()
-    series = {one.key: run.series(one.key, namespace=one.namespace, phase=one.phase).value for one in keys}
-    per_iteration = [one for name, one in series.items() if "reconstruction_loss" in name and len(one) == 4]
-    assert per_iteration
-    assert per_iteration[0].tolist() == [1.0, 0.5, 1 / 3, 0.25]
+    losses = run.series("reconstruction_loss/train", namespace="Metric-BatchWise")
+    assert losses.value.tolist() == [1.0, 0.5, 1 / 3, 0.25]
+    assert losses.step.tolist() == [0, 1, 2, 3]
     assert {event.kind for event in run.events()} >= {"scalar", "image", "histogram", "config"}
     assert list((tmp_path / "out" / "log" / "tensorboard" / "tensorboard").glob("events.*"))
 
@@ -206,7 +204,7 @@ def test_many_loggers_have_a_run_each(app: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("+logger.aim.config.trackd=1", "trackd: there is no such key; did you mean 'tracked_variables'?"),
+        ("+logger.aim.config.tracked_variable=1", "tracked_variable: there is no such key; did you mean 'tracked_variables'?"),
         ("logger.aim.config.logint=ami", "logint: expected 'aim', 'comet'"),
         ("logger.aim.config.loggers=[metrc]", "there is no 'metrc'"),
         ("logger.aim.config.loggers=[metric]", "'image' is not among the loggers"),
