@@ -148,7 +148,8 @@ class Ported:
     def __init__(self, logger: BaseLogger, directory: Path | None = None) -> None:
         if not isinstance(logger, BaseLogger):
             raise InvalidConfiguration(f"expected a BaseLogger of asynclog.integrations.mlstarter, got {logger!r}")
-        self.logger = logger
+        self.logger: Any = logger
+        """Of whatever class: its methods may be plain or async."""
         self._directory = directory
         self._began = time.monotonic()
 
