@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -34,9 +35,9 @@ _live: "weakref.WeakSet[Lifecycle]" = weakref.WeakSet()
 class Lifecycle:
     """Of one logger. ``open`` may touch the disk and start a process: off the loop, please."""
 
-    def __init__(self, core: Core, resume: str) -> None:
+    def __init__(self, core: Core, resume: str, rewound_to: Mapping[str, int] | None) -> None:
         self.core = core
-        self._resume = resume
+        self._resume, self._rewound_to = resume, rewound_to
         self._opening = threading.Lock()
         self._claim: Claim | None = None
         self._thread: LinkThread | None = None
@@ -71,6 +72,8 @@ class Lifecycle:
             except BaseException:
                 self._let_go()
                 raise
+            if run.rewound_to:
+                core.tell_rewound(run.rewound_to)
             core.state = "open"
             _live.add(self)
 
@@ -104,6 +107,8 @@ class Lifecycle:
             self._claim.epoch,
             _rank(),
             plain_settings(core.config or {}),
+            # Of a writer's first epoch there is nothing to go back in.
+            rewound_to=self._rewound_to if self._claim.epoch else None,
         )
 
     def _describe(self, run: RunInfo) -> EngineSettings:
