@@ -73,7 +73,9 @@ def checked_rewind(rewind_to: Any, resume: str, run: Any) -> Mapping[str, int] |
     if run is None:
         raise InvalidConfiguration("rewind_to: a logger without a run's directory has nothing to go back in; pass run=")
     if resume == "never":
-        raise InvalidConfiguration("rewind_to: resume='never' begins a run that has nothing to go back in; leave one of them out")
+        raise InvalidConfiguration(
+            "rewind_to: resume='never' begins a run that has nothing to go back in; leave one of them out"
+        )
     by_phase = rewind_to if isinstance(rewind_to, Mapping) else dict.fromkeys(PHASES, rewind_to)
     if not by_phase:
         raise _refuse("rewind_to", "a step, or a step a phase", rewind_to, "leave it out to go on where the run stands")

@@ -9,7 +9,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
@@ -40,7 +40,6 @@ _MOST_COMPLAINTS: Final = 100
 YIELD_NS: Final = 5_000_000
 HELD_NS: Final = 1_000_000
 _FLOATS: Final = {float}
-_REWIND: Final = ("rewind",)
 
 __all__ = ["LITTLE_BYTES", "Core"]
 
@@ -162,15 +161,6 @@ class Core:
 
     def _note_turn(self) -> None:
         self._turned = True
-
-    def tell_rewound(self, steps: Mapping[str, int]) -> None:
-        """The first record of an epoch that goes back to a checkpoint: every destination gets it, whatever its limit."""
-        due = (1 << len(self.routes)) - 1
-        with self.producer.lock:
-            for phase, step in steps.items():
-                numbers: Numbers = [("asynclog", {"rewound_to": step})]
-                context = State(step, phase)._context  # type: ignore[arg-type]
-                self.numbers.write(numbers, step, context, self.next_time(), due, _REWIND)
 
     # -- states -----------------------------------------------------------------------------------------------------
 

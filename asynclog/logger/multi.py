@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from asynclog.errors import InvalidValue, WouldBlock
+from asynclog.logger.checkpoint import Checkpoints
 from asynclog.logger.collect import Collector
 from asynclog.logger.parts import ChildLogger, Entry, child_of
 from asynclog.state import State, as_state
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from asynclog.state import Phase
 
 
-class MultiLogger(Collector):
+class MultiLogger(Collector, Checkpoints):
     """Records what a training loop says, at a cost the loop can't feel.
 
     run: the run's directory; None: nothing is kept, values go to the sinks alone.

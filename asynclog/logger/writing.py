@@ -172,6 +172,7 @@ class Writing:
     def _decide(self) -> Decision:
         core = self._core
         with core.producer.lock:
+            core.producer.blocks.note(self._state.phase, self._state.step)
             return core.board.decide(self._state, core.now())
 
     def _portions(self, snapshots: list[Snapshot]) -> list[list[Snapshot]]:

@@ -54,8 +54,9 @@ async def follow(
     pause = poll
     while True:
         events = await asyncio.to_thread(follower.look)
-        for rewound in follower.take_rewinds() if on_rewind is not None else ():
-            on_rewind(rewound)
+        if on_rewind is not None:
+            for rewound in follower.take_rewinds():
+                on_rewind(rewound)
         for event in events:
             yield event
         if follower.ended:

@@ -6,7 +6,7 @@ whoever reads an earlier epoch leaves out what lies beyond. Settings are of the 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 
@@ -30,10 +30,10 @@ def steps_told(meta: Mapping[str, Any]) -> Steps:
     """What a SEGMENT's meta says of a rewind, from untrusted bytes: nothing where it makes no sense."""
     told = meta.get("rewound_to")
     by_phase = told if isinstance(told, dict) else dict.fromkeys(PHASES, told)
-    return {phase: by_phase[phase] for phase in PHASES if _is_step(by_phase.get(phase))}
+    return {phase: step for phase in PHASES if _is_step(step := by_phase.get(phase))}
 
 
-def _is_step(found: object) -> bool:
+def _is_step(found: Any) -> TypeGuard[int]:
     return isinstance(found, int) and not isinstance(found, bool) and -(2**63) <= found < 2**63
 
 
@@ -109,9 +109,7 @@ def record_within(record: Record, series: Mapping[int, Series], steps: Steps) ->
         if not kept:
             return None
         rows = Rows(part.schema, kept, part.epoch, part.level)
-        return replace(
-            record, frame=_with(frame, kept, len(rows)), part=rows, events=len(rows) * len(part.schema.series)
-        )
+        return replace(record, frame=_with(frame, kept, len(rows)), part=rows, events=len(rows) * len(part.schema.series))
     events = list(part.events())
     holding = [at for at, one in enumerate(events) if _holds(one, steps)]
     if len(holding) == len(events):
