@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from asynclog.cli.complete import keys_of
-from asynclog.cli.screen import errors, read_run, screen
+from asynclog.cli.screen import Superseded, errors, read_run, screen
 from asynclog.cli.table import show_table
 from asynclog.cli.told import body, told
 from asynclog.cli.words import clock, size
@@ -29,9 +29,10 @@ def show(
     kind: Annotated[str | None, typer.Option(help="Of this kind, where a key has several.")] = None,
     save: Annotated[Path | None, typer.Option("--save", "-o", help="Write it: .png .wav .mp4 .ply .npy .csv .html …")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    superseded: Superseded = False,
 ) -> None:
     """Show one image, sound, video, text or table of a run whole, or save it in a file that other programs open."""
-    found = read_run(run)
+    found = read_run(run, superseded=superseded)
     event = chosen(found, key, step, phase, kind)
     if event.kind == "table":
         show_table(found, key, step, phase, save, force)

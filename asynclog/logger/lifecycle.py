@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,9 @@ from asynclog.logger.core import Core
 from asynclog.logger.engines import Engines
 from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
+from asynclog.logger.state_dict import Checkpoint
 from asynclog.sink import RunInfo
+from asynclog.state import State
 
 if TYPE_CHECKING:
     from asynclog.engine.runner import SinkRunner
@@ -36,9 +39,11 @@ _live: "weakref.WeakSet[Lifecycle]" = weakref.WeakSet()
 class Lifecycle:
     """Of one logger. ``open`` may touch the disk and start a process: off the loop, please."""
 
-    def __init__(self, core: Core, resume: str) -> None:
+    def __init__(self, core: Core, resume: str, rewound_to: Mapping[str, int] | None) -> None:
         self.core = core
-        self._resume = resume
+        self._resume, self._rewound_to = resume, rewound_to
+        self._checkpoint: Checkpoint | None = None
+        self.run: RunInfo | None = None
         self._opening = threading.Lock()
         self._claim: Claim | None = None
         self._thread: LinkThread | None = None
@@ -55,8 +60,10 @@ class Lifecycle:
             if core.state != "new":
                 core.check_open()
                 return
-            run = self._open_run()
+            run = self.run = self._open_run()
             core.start_clock()
+            if self._checkpoint is not None:
+                self._go_on(self._checkpoint)
             self._share_gil()
             core.owner = threading.get_ident()
             core.producer.pool.prewarm()
@@ -73,6 +80,8 @@ class Lifecycle:
             except BaseException:
                 self._let_go()
                 raise
+            if run.rewound_to:
+                _tell_rewound(core, run.rewound_to)
             core.state = "open"
             _live.add(self)
 
@@ -97,6 +106,12 @@ class Lifecycle:
         if self._resume == "never" and existed:
             raise RunError(f"run {str(directory)!r} exists already, and resume='never'")
         description = open_run(directory)
+        wanted = None if self._checkpoint is None else self._checkpoint.run_id
+        if wanted not in (None, description["id"]):
+            raise RunError(
+                f"run {str(directory)!r} is another run (id {description['id']}) than the state dict is of (id {wanted}); "
+                "pass that run's directory"
+            )
         self._claim = claim_epoch(directory, core.writer)
         return RunInfo(
             description["id"],
@@ -106,6 +121,8 @@ class Lifecycle:
             self._claim.epoch,
             ranks_here().rank,
             plain_settings(core.config or {}),
+            # Of a writer's first epoch there is nothing to go back in.
+            rewound_to=self._rewound_to if self._claim.epoch else None,
         )
 
     def _existed(self, directory: Path) -> bool:
@@ -115,6 +132,25 @@ class Lifecycle:
             return (directory / "run.json").exists()
         streams = directory / "streams"
         return any(segments(streams / one) for one in (self.core.writer, "main"))
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        """Before it opens: training goes on from a checkpoint, in that run and at that step. Raises InvalidConfiguration."""
+        if self.core.state != "new":
+            raise InvalidConfiguration(
+                "load_state_dict: this logger is open, and has begun its epoch; load the checkpoint first, then "
+                "MultiLogger.from_state_dict(state, …)"
+            )
+        journaled = self.core.directory is not None and checkpoint.run_id is not None
+        if journaled and self._rewound_to is None:
+            self._rewound_to = checkpoint.rewind_to
+        self._checkpoint = checkpoint
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        core = self.core
+        # A loop that keeps its own clock goes on with that, too.
+        later_ns = 0 if checkpoint.elapsed else core.now() - checkpoint.time_ns
+        core.board.go_on_from(checkpoint.limits, checkpoint.journal, later_ns)
+        core.table_columns.update(checkpoint.tables)
 
     def _describe(self, run: RunInfo) -> EngineSettings:
         core = self.core
@@ -234,6 +270,15 @@ class Lifecycle:
             self._claim = None
         self._engines.after_fork()
         self.core.after_fork()
+
+
+def _tell_rewound(core: Core, steps: Mapping[str, int]) -> None:
+    """The first record of an epoch that goes back to a checkpoint: every destination gets it, whatever its limit."""
+    due = (1 << len(core.routes)) - 1
+    with core.producer.lock:
+        for phase, step in steps.items():
+            state = State(step, phase)  # type: ignore[arg-type]
+            core.numbers.write([("asynclog", {"rewound_to": step})], step, state._context, core.next_time(), due, ("rewind",))
 
 
 @atexit.register

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from asynclog.errors import InvalidValue, WouldBlock
+from asynclog.logger.checkpoint import Checkpoints
 from asynclog.logger.collect import Collector
 from asynclog.logger.parts import ChildLogger, Entry, child_of
 from asynclog.state import State, as_state
@@ -25,19 +26,23 @@ if TYPE_CHECKING:
     from asynclog.flow.route import Route
     from asynclog.logger.row import RowHandle
     from asynclog.sink import Sink
+    from asynclog.state import Phase
 
 
-class MultiLogger(Collector):
+class MultiLogger(Collector, Checkpoints):
     """Records what a training loop says, at a cost the loop can't feel.
 
     run: the run's directory; None: nothing is kept, values go to the sinks alone.
     sinks: sinks, or Routes that say how each is served. limit: every route's default; None: everything, always.
     journal: how the run is kept on disk. slabs: bytes of shared memory at most; default min(1 GiB, cgroup limit / 8).
     recorder: "process" (survives this process), or "thread". config: settings of the run, recorded once.
-    resume: "allow" (an existing run goes on as the next epoch), "must", or "never". strict: bad values raise InvalidValue
-    instead of being counted and recorded as an event. writer: this process's name within the run. switch_interval: seconds
-    between threads' turns at the GIL while sinks or the engine live in threads of this process (it is the interpreter's, so
-    it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it alone.
+    resume: "allow" (an existing run goes on as the next epoch), "must", or "never". rewind_to: the step of the checkpoint that
+    training goes back to, or one a phase, {"train": 800, "valid": 80}, where phases count for themselves: what this writer
+    recorded at later steps is superseded. It stays in the journal, and readers leave it out. strict: bad values raise
+    InvalidValue instead of being counted and recorded as an event. writer: this process's name within the run. switch_interval:
+    seconds between threads' turns at the GIL while sinks or the engine live in threads of this process (it is the
+    interpreter's, so it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it
+    alone.
 
     Use it under ``async with`` (or ``with``). It opens on first use; opening raises RunUnwritable, RunInUse, RunNotFound.
     Raises InvalidConfiguration.
@@ -54,6 +59,7 @@ class MultiLogger(Collector):
         recorder: Literal["process", "thread"] = "process",
         config: Mapping[str, Any] | None = None,
         resume: Literal["allow", "must", "never"] = "allow",
+        rewind_to: "int | Mapping[Phase, int] | None" = None,
         strict: bool = False,
         writer: str | None = None,
         switch_interval: float | None = 0.0005,
@@ -77,7 +83,7 @@ class MultiLogger(Collector):
             switch_interval=arguments.checked_switch_interval(switch_interval),
         )
         super().__init__(core, "")
-        self._lifecycle = Lifecycle(core, resume)
+        self._lifecycle = Lifecycle(core, resume, arguments.checked_rewind(rewind_to, resume, run))
         core.open_off_loop = self._open_off_loop
         core.open_here = self._open_here
         if config is not None:

@@ -241,6 +241,7 @@ class NumberWriter:
         _TIME.pack_into(view, at + length - 8, time_ns)
         block.offset = at + length
         self._producer.counts.accepted += len(values)
+        self._producer.blocks.note(context.phase, step)
 
     def _numbers_of(self, phase: str, shape: Shape) -> list[int]:
         numbers: list[int] = []
