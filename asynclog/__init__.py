@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from asynclog import config as config
     from asynclog import errors as errors
     from asynclog import sinks as sinks
+    from asynclog.config import from_config as from_config
     from asynclog.engine.settings import Journal as Journal
     from asynclog.errors import AmbiguousSeries as AmbiguousSeries
     from asynclog.errors import AsynclogError as AsynclogError
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "asynclog.config": ("from_config",),
     "asynclog.engine.settings": ("Journal",),
     "asynclog.errors": (
         "AmbiguousSeries",
