@@ -14,6 +14,7 @@ from asynclog.engine.travel import check_picklable
 from asynclog.errors import InvalidConfiguration
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
+from asynclog.logger.capturing.settings import Capture
 from asynclog.logger.naming import described
 from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
@@ -58,6 +59,15 @@ def checked_limit(limit: Any) -> RateLimit | None:
     if limit is not None and not isinstance(limit, RateLimit):
         raise _refuse("limit", "a RateLimit", limit, f"write RateLimit({limit!r})" if _is_number(limit) else "")
     return limit
+
+
+def checked_capture(capture: Any) -> Capture | None:
+    """What is captured; None for nothing. Raises InvalidConfiguration."""
+    if capture is None or isinstance(capture, bool):
+        return Capture() if capture else None
+    if not isinstance(capture, Capture):
+        raise _refuse("capture", "True or a Capture", capture)
+    return capture
 
 
 def checked_journal(journal: Any) -> Journal:

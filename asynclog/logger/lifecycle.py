@@ -2,6 +2,7 @@
 than it may.
 """
 
+import asyncio
 import atexit
 import contextlib
 import logging
@@ -22,6 +23,7 @@ from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
 from asynclog.logger.engines import Engines
+from asynclog.logger.failure import KEY, NAMESPACE, failure_record, said_of
 from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
 from asynclog.logger.state_dict import Checkpoint
@@ -30,9 +32,12 @@ from asynclog.state import State
 
 if TYPE_CHECKING:
     from asynclog.engine.runner import SinkRunner
+    from asynclog.logger.capturing.capturing import Capturing
+    from asynclog.logger.capturing.settings import Capture
 
 _log = logging.getLogger("asynclog")
 _QUEUE_BYTES: Final = 64 << 20
+_AT_EXIT_S: Final = 5.0
 _live: "weakref.WeakSet[Lifecycle]" = weakref.WeakSet()
 
 
@@ -50,6 +55,9 @@ class Lifecycle:
         self._engines = Engines(core)
         self._switch_interval_before: float | None = None
         self._end_began = 0.0
+        self.capture: Capture | None = None
+        """What is captured from the opening on."""
+        self._capturing: Capturing | None = None
 
     # -- the beginning ----------------------------------------------------------------------------------------------
 
@@ -84,6 +92,8 @@ class Lifecycle:
                 _tell_rewound(core, run.rewound_to)
             core.state = "open"
             _live.add(self)
+            if self.capture is not None:
+                self.begin_capture(self.capture)
 
     def _share_gil(self) -> None:
         """With sinks or the engine in threads of this process the loop would wait up to 5 ms for its turn."""
@@ -167,6 +177,44 @@ class Lifecycle:
             queue_bytes=min(_QUEUE_BYTES, core.quota // 4),
             lent_bytes=core.quota // 8,
         )
+
+    # -- what is captured -------------------------------------------------------------------------------------------
+
+    def begin_capture(self, wish: "Capture") -> None:
+        """Off the loop. Raises InvalidConfiguration if something is captured already."""
+        from asynclog.logger.capturing.capturing import Capturing
+
+        if self._capturing is not None:
+            raise InvalidConfiguration("this logger captures already; one capture at a time")
+        assert self._thread is not None
+        self._capturing = Capturing(self.core, wish, self._thread.chores)
+
+    @property
+    def captures(self) -> bool:
+        return self._capturing is not None
+
+    def capture_on_loop(self) -> None:
+        """In the caller's thread: what is captured of its loop, if it has one."""
+        if self._capturing is not None:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                loop = None
+            self._capturing.on_loop(loop)
+
+    def end_capture(self, until: float) -> None:
+        """Off the loop: put everything back, and wait until what was captured is recorded, but not beyond ``until``
+        (monotonic)."""
+        if self._capturing is not None:
+            self._capturing.stop(max(0.1, until - time.monotonic()))
+            self._capturing = None
+
+    def tell_failure(self, error: BaseException) -> None:
+        """Record the exception that ends the run, with its traceback. Off the loop: sources are read for it."""
+        if self.core.state == "open":
+            # What can't be recorded any more is at least named in the footer.
+            with contextlib.suppress(Exception):
+                self.core.aside.value("record", NAMESPACE, KEY, failure_record(error))
 
     # -- while it runs ----------------------------------------------------------------------------------------------
 
@@ -259,8 +307,13 @@ class Lifecycle:
 
     def at_exit(self) -> None:
         """The interpreter ends and nobody closed the logger: the recorder finishes alone."""
-        if self.core.state == "open":
-            self.begin_end("exited", None)
+        if self.core.state != "open":
+            return
+        failure = self.core.failure
+        if failure is not None:
+            self.tell_failure(failure)
+        self.end_capture(time.monotonic() + _AT_EXIT_S)
+        self.begin_end("exited" if failure is None else "failed", None if failure is None else said_of(failure))
 
     def after_fork(self) -> None:
         """In a forked child: let go of what is the parent's. A lock that a child held on to would outlive the parent, and

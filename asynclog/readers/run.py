@@ -21,6 +21,7 @@ from asynclog.readers.scan import Damaged, Progress, ScannedStream, leave_out_su
 from asynclog.readers.series import Name, Series, matching, the_one
 from asynclog.readers.timeline import timeline
 from asynclog.sink import Event
+from asynclog.values import Record
 from asynclog.wire.batch import Batch
 from asynclog.wire.rewind import steps_told
 
@@ -281,6 +282,33 @@ class Run:
             if isinstance(event.value, dict):
                 merged.update(event.value)
         return merged
+
+    @property
+    def error(self) -> str | None:
+        """Why the run failed, on a line: of the writer that gives it its status. None if it didn't."""
+        status = self.status
+        ended = (one.error for one in self._streams if one.newest_epoch and one.status == status and one.error)
+        return next(ended, None)
+
+    @cached_property
+    def traceback(self) -> str | None:
+        """Of the exception that ended the run, as Python prints it; None if none did, or none was recorded."""
+        if self.error is None:
+            return None
+        told = [one.value.exception for one in self.events(kind="record", key="run/error") if isinstance(one.value, Record)]
+        return told[-1] if told else None
+
+    @cached_property
+    def environment(self) -> Mapping[str, Any]:
+        """Where the run was made, as its writer's newest epoch recorded it: command, git, python, packages, machine; what was
+        not committed under "diff". Empty if nothing was recorded."""
+        found: dict[str, Any] = {}
+        for event in self.events(namespace="environment"):
+            if isinstance(event.value, Record):
+                found = dict(event.value.fields)
+            elif event.kind == "string" and event.key == "diff":
+                found["diff"] = event.value
+        return found
 
     @property
     def gaps(self) -> list[dict[str, Any]]:
