@@ -222,6 +222,10 @@ class Lifecycle:
         """Start the sinks that live on the caller's loop; without one they get a thread."""
         self._engines.serve_on_loop()
 
+    def serve_in_threads(self) -> None:
+        """Start the sinks that would live on the caller's loop in a thread each."""
+        self._engines.serve_in_threads()
+
     def flush_future(self) -> "Future[dict[str, int]]":
         """Done when everything written so far is durable and delivered; its result: what is pending, per route."""
         self._engines.adopt_orphans()

@@ -103,7 +103,9 @@ class MultiLogger(Collector, Checkpoints):
         await self._end(error, None)
 
     def __enter__(self) -> Self:
-        self._open_here()
+        self._lifecycle.open()
+        # Not on a loop that runs here: it stands still while this logger is ended, and its sinks with it.
+        self._lifecycle.serve_in_threads()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
