@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from asynclog.engine.settings import Journal
-from asynclog.errors import InvalidValue, LoggerClosed, SinkError
+from asynclog.errors import InvalidValue, LoggerClosed, SinkError, WouldBlock
 from asynclog.flow.hooks import NO_HOOKS, journaled
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
@@ -240,6 +240,17 @@ class Core:
         with self.producer.lock:
             self.loans.sweep()
         await self._room.wait(self.producer)
+
+    def room_here(self) -> None:
+        """The same, waiting in this thread. Raises WouldBlock where that would be for ever: a full route's sink lives on the
+        loop that stands still meanwhile."""
+        with self.producer.lock:
+            self.loans.sweep()
+            stuck = sorted(one.name for one in self.local_routes if one.place == "caller" and one.name in self.producer.held)
+        if stuck and asyncio._get_running_loop() is not None:
+            names = ", ".join(stuck)
+            raise WouldBlock(f"routes {names} are full, and their sinks live on the loop of this thread: await write")
+        self._room.wait_here(self.producer)
 
     async def comes_free(self, nbytes: int) -> bool:
         """Wait for a slab to come back for as long as making one would take; True if it did (or its wait was in vain, but there
