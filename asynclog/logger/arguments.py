@@ -14,6 +14,7 @@ from asynclog.errors import InvalidConfiguration
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
 from asynclog.logger.naming import described
+from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
 
 SMALLEST_QUOTA: Final = 16 << 20
@@ -97,8 +98,7 @@ def checked_flag(argument: str, given: Any) -> bool:
 def checked_writer(writer: Any, environment: Mapping[str, str] = os.environ) -> str:
     """The writer's name; by default from the environment's rank. Raises InvalidConfiguration."""
     if writer is None:
-        rank = environment.get("RANK", "")
-        return f"rank{int(rank)}" if rank.isdigit() else "main"
+        return ranks_here(environment).writer
     if not isinstance(writer, str) or not _WRITER.fullmatch(writer):
         way = f"write {str(writer)!r}" if isinstance(writer, int) and writer >= 0 else ""
         raise _refuse("writer", "letters, digits, '.', '_' and '-', at most 100", writer, way)

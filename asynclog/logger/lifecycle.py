@@ -12,14 +12,16 @@ import time
 import weakref
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from asynclog.engine.rundir import Claim, claim_epoch, open_run
+from asynclog.engine.rundir import Claim, claim_epoch, open_run, segments
 from asynclog.engine.settings import EngineSettings
 from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
 from asynclog.logger.engines import Engines
+from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
 from asynclog.sink import RunInfo
 
@@ -86,10 +88,10 @@ class Lifecycle:
         core = self.core
         directory = core.directory
         if directory is None:
-            return RunInfo("", "", None, core.writer, 0, _rank(), plain_settings(core.config or {}))
+            return RunInfo("", "", None, core.writer, 0, ranks_here().rank, plain_settings(core.config or {}))
         if core.journal is None:
             raise InvalidConfiguration("a run directory without a journal; run=None is a logger that keeps nothing on disk")
-        existed = (directory / "run.json").exists()
+        existed = self._existed(directory)
         if self._resume == "must" and not existed:
             raise RunNotFound(f"run {str(directory)!r}: resume='must', and nothing was recorded there")
         if self._resume == "never" and existed:
@@ -102,9 +104,17 @@ class Lifecycle:
             directory.resolve(),
             core.writer,
             self._claim.epoch,
-            _rank(),
+            ranks_here().rank,
             plain_settings(core.config or {}),
         )
+
+    def _existed(self, directory: Path) -> bool:
+        """Of several ranks one comes first and makes the run for all: what counts is whether this one has been here before, or
+        anybody who was no rank."""
+        if ranks_here().world_size == 1:
+            return (directory / "run.json").exists()
+        streams = directory / "streams"
+        return any(segments(streams / one) for one in (self.core.writer, "main"))
 
     def _describe(self, run: RunInfo) -> EngineSettings:
         core = self.core
@@ -224,10 +234,6 @@ class Lifecycle:
             self._claim = None
         self._engines.after_fork()
         self.core.after_fork()
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
 
 
 @atexit.register
