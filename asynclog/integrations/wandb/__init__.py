@@ -94,6 +94,7 @@ def init(
     given: dict[str, Any] = {"entity": entity, "project": project, "dir": where, "id": id, "name": name, "notes": notes}
     given |= {"tags": tags, "group": group, "job_type": job_type, "mode": mode, "reinit": reinit, "resume": resume}
     about = beginning({key: one for key, one in given.items() if one is not None}, settings)
+    _live[:] = [one for one in _live if not one._finished]
     if _live and about.reinit == "return_previous":
         return _live[-1]
     if about.reinit == "finish_previous":
@@ -103,7 +104,6 @@ def init(
 
 def _begun(about: Beginning, settings: dict[str, Any], may_change: bool) -> Run:
     begun = opened(about, settings, may_change, _logger_arguments)
-    _live[:] = [one for one in _live if not one._finished]
     _live.append(begun)
     if about.reinit != "create_new":
         _globals["run"] = begun
