@@ -60,7 +60,7 @@ class Build:
         settings = self.settings
         if settings is None or self.complaints:
             return None
-        limit, journal = self._limit, settings.journal
+        limit, journal, capture = self._limit, settings.journal, settings.capture
         return self._attempt(
             (),
             lambda: MultiLogger(
@@ -68,6 +68,7 @@ class Build:
                 sinks=self.routes,
                 limit=None if limit is None else limit.made(),
                 journal=None if journal is None else journal.made(),
+                capture=False if capture is None else capture.made(),
                 **{name: getattr(settings, name) for name in _AS_IT_IS},
             ),
         )

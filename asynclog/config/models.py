@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
+from asynclog.config.captured import Captured
 from asynclog.engine.settings import Journal
 from asynclog.flow.limit import RateLimit, is_number
 from asynclog.flow.queue import Overflow
@@ -235,6 +236,7 @@ class LoggerSettings(Intervals):
     switch_interval: Annotated[float, Field(gt=0, lt=1e6)] | None = Field(
         default=0.0005, description="seconds between threads' turns while sinks live in threads of this process"
     )
+    capture: Captured = Field(default=None, description="prints, log records, the environment, the machine; `true` for all")
     config: Annotated[Any, WithJsonSchema({"type": "object"})] = Field(
         default=None, description="the run's settings, recorded with the first write"
     )

@@ -15,8 +15,10 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
+# Before what is registered below: the interpreter calls the last one first, and this one would end every run as "exited".
+import asynclog.logger.lifecycle  # noqa: F401
 from asynclog.errors import InvalidConfiguration, SinkError
 from asynclog.integrations.phases import by_phase
 from asynclog.logger.multi import MultiLogger
@@ -57,6 +59,20 @@ class Holding:
             # Made at once: what is wrong with the arguments is said where they stand.
             self._log = self._make()
 
+    @classmethod
+    def of_rank(cls, rank: Callable[[], int], run: Given, given: Mapping[str, Any]) -> Self:
+        """For a training of which every rank records: each is a writer of its own, ``rank<n>``, and the sinks are rank 0's.
+
+        rank: asked for when the run is opened, since frameworks know it late. Raises InvalidConfiguration.
+        """
+        if isinstance(run, MultiLogger) or callable(run):
+            raise InvalidConfiguration("ranks='all' names the writers itself: give the run's directory, not a MultiLogger")
+        if "writer" in given:
+            raise InvalidConfiguration(f"ranks='all' names the writers itself, and here is writer={given['writer']!r}")
+        holding = cls(run, given)
+        holding._make, holding._log = partial(_of_rank, rank, run, given), None
+        return holding
+
     @property
     def log(self) -> MultiLogger:
         """The MultiLogger, open. Raises RunUnwritable, RunInUse, RunNotFound, RunError, RecorderError."""
@@ -76,17 +92,17 @@ class Holding:
         """The run's."""
         return self._made()._core.directory
 
-    def write(self, metrics: Mapping[str, Any], state: State) -> None:
+    def write(self, metrics: Mapping[str, Any], state: State, namespace: str | None = None) -> None:
         """Record metrics, and whatever is pending, each at the phase that its name says, else at the state's."""
         log = self.log
         for phase, group in by_phase(metrics, state.phase).items():
-            log.log(group)
+            log.log(group, namespace=namespace)
             log.write_blocking(state if phase == state.phase else state.replace(phase=phase))
 
-    def settings(self, settings: Any) -> None:
+    def settings(self, settings: Any, namespace: str | None = None) -> None:
         """Record settings, at once: a training that fails with its first batch had them, too."""
         log = self.log
-        log.log_config(settings)
+        log.log_config(settings, namespace=namespace)
         log.write_blocking(State(0, level="fit"))
 
     def end(self, error: BaseException | None = None) -> bool:
@@ -121,6 +137,12 @@ class Holding:
     def __repr__(self) -> str:
         state = "lent" if self._lent else "open" if self._opened else "not open"
         return f"<Holding of {str(self.directory)!r}: {state}>"
+
+
+def _of_rank(rank: Callable[[], int], run: Any, given: Mapping[str, Any]) -> MultiLogger:
+    number = rank()
+    mine = {name: one for name, one in given.items() if name != "sinks" or number == 0}
+    return MultiLogger(run, writer=f"rank{number}", **mine)
 
 
 def _no_other() -> MultiLogger:

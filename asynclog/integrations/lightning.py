@@ -1,4 +1,4 @@
-"""For ``lightning``: ``Trainer(logger=AsynclogLogger("runs/digits"))``. For ``pytorch_lightning`` there is a module beside it."""
+"""For ``lightning``: ``Trainer(logger=AsynclogLogger("runs/digits"))``. ``pytorch_lightning`` has a module of its own."""
 
 from lightning.pytorch.loggers.logger import DummyExperiment, Logger
 
@@ -6,5 +6,6 @@ from asynclog.integrations.trainer_logger import TrainerLogger
 
 
 class AsynclogLogger(TrainerLogger, Logger):  # type: ignore[misc] # has no types here
-    __doc__ = TrainerLogger.__doc__
+    """Records what a Trainer of ``lightning`` says: see TrainerLogger, which documents the arguments."""
+
     silent = DummyExperiment

@@ -9,13 +9,11 @@ ranks       rank 0 records, as Lightning's users expect; or each rank is a write
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final, Literal
 
 from asynclog.errors import InvalidConfiguration
 from asynclog.integrations.holding import Given, Holding
 from asynclog.integrations.phases import phase_of
-from asynclog.logger.multi import MultiLogger
 from asynclog.state import State
 
 _ENDED_WELL: Final = frozenset({"success", "finished"})
@@ -36,10 +34,8 @@ class TrainerLogger:
         super().__init__()
         if ranks not in ("zero", "all"):
             raise InvalidConfiguration(f"ranks: expected 'zero' or 'all', got {ranks!r}")
-        if ranks == "all" and (isinstance(run, MultiLogger) or callable(run)):
-            raise InvalidConfiguration("ranks='all' names the writers itself: give the run's directory, not a MultiLogger")
         self._ranks = ranks
-        self._holding = Holding(partial(_of_this_rank, run, given) if ranks == "all" else run, {} if ranks == "all" else given)  # type: ignore[arg-type]
+        self._holding = Holding(run, given) if ranks == "zero" else Holding.of_rank(_rank, run, given)
         self._step = self._epoch = 0
         self._graph_logged = False
 
@@ -177,12 +173,6 @@ class TrainerLogger:
             self._holding.end()
         else:
             self._holding.end(sys.exception() or RuntimeError(f"the trainer ended with status {status!r}"))
-
-
-def _of_this_rank(run: Any, given: Mapping[str, Any]) -> MultiLogger:
-    rank = _rank()
-    mine = {name: one for name, one in given.items() if name != "sinks" or rank == 0}
-    return MultiLogger(run, **{"writer": f"rank{rank}", **mine})
 
 
 def _rank() -> int:

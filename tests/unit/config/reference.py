@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from asynclog.config import schema
+from asynclog.config.captured import CaptureSettings
 from asynclog.config.fitting import parameters
 from asynclog.config.lookup import maker_named
 from asynclog.config.models import JournalSettings, Limit, LoggerSettings, LoggingSection, Policy, SinkEntry
@@ -20,6 +21,7 @@ PARTS: dict[str, tuple[type[BaseModel], str]] = {
     "The logger": (LoggerSettings, ""),
     "`limit`": (Limit, "A number alone is `every`."),
     "`journal`": (JournalSettings, ""),
+    "`capture`": (CaptureSettings, "`true` is all of it, as it stands here; `false`, the default, is none."),
     "`sinks`": (SinkEntry, "Whatever else stands in an entry are the sink's arguments. A name alone is `{use: NAME}`."),
     "`route`": (Policy, ""),
     "`logging`": (LoggingSection, ""),
@@ -79,6 +81,7 @@ def _type(one: dict[str, Any]) -> str:
         name = one["$ref"].rpartition("/")[2]
         title = next(title for title, (model, _) in PARTS.items() if model.__name__ == name)
         word = "a number or a mapping" if name == "Limit" else "a name or a mapping" if name == "SinkEntry" else "a mapping"
+        word = "true, false or a mapping" if name == "CaptureSettings" else word
         return f"{word}: {title}" if title != "`sinks`" else word
     if "const" in one:
         return f"`{one['const']}`"

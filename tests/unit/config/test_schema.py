@@ -13,6 +13,8 @@ GOOD: list[dict[str, Any]] = [
     {"run": "runs/x", "limit": 3, "journal": {"limit": {"every": 1}, "kinds": ["scalar"]}, "config": {"a": 1}},
     {"sinks": ["tensorboard", {"use": "csv", "path": "x", "route": {"limit": 1, "place": "process"}}]},
     {"sinks": {"mine": {"use": "csv", "path": "x", "layout": "long"}, "tensorboard": {"use": "tensorboard", "serve": 6006}}},
+    {"run": "runs/x", "capture": True},
+    {"run": "runs/x", "capture": {"system": None, "stdout": False, "logging": "INFO"}},
     {"write_every_n_seconds": 1, "sinks": [{"use": "progress", "total": {"train": 3}, "write_val_every_n_seconds": 1.5}]},
 ]
 BAD: list[dict[str, Any]] = [
@@ -25,6 +27,8 @@ BAD: list[dict[str, Any]] = [
     {"sinks": [{"use": "csv", "path": "x", "layout": "wid"}]},
     {"sinks": [{"use": "csv", "path": "x", "route": {"place": "proces"}}]},
     {"slabs": 3},
+    {"capture": {"sytem": 1}},
+    {"capture": {"system": 0}},
 ]
 
 
