@@ -53,7 +53,14 @@ class LoggerConfig(Part):
             # An epoch's end is shown whenever it comes.
             sinks += [
                 {"use": "console", "route": {"limit": self.print_every_n_seconds, "namespaces": ["Metric-BatchWise"]}},
-                {"use": "console", "route": {"name": "console-epochs", "namespaces": ["Metric-EpochWise", "Device-Memory"], "kinds": ["scalar"]}},
+                {
+                    "use": "console",
+                    "route": {
+                        "name": "console-epochs",
+                        "namespaces": ["Metric-EpochWise", "Device-Memory"],
+                        "kinds": ["scalar"],
+                    },
+                },
             ]
         run = Path(self.root_dir) / "log" / self.logint
         return {"run": _braced(run), "run_name": self.name, "sinks": [*sinks, *by_name(self.sinks)]}
