@@ -157,7 +157,7 @@ def unifi3d(app: Path, root: Path, backend: str, *overrides: str) -> Any:
 def test_override_logger_makes_unifi3ds_logger_for_each_backend(app: Path, tmp_path: Path, backend: str) -> None:
     logger = hydra.utils.instantiate(unifi3d(app, tmp_path, backend)[backend])
     routes = {one.name: one for one in logger.log._core.routes}
-    assert list(routes) == [backend, "console"]
+    assert list(routes) == [backend, "console", "console-epochs"]
     assert str(logger.log._core.directory) == f"{tmp_path}/out/log/{backend}"
     assert routes["console"].limit is not None
     assert routes["console"].limit.interval("train") == 1.0
