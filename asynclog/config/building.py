@@ -49,6 +49,10 @@ class Build:
             route = self._route(entry, ("sinks", at))
             if route is not None:
                 self.routes.append(route)
+        routines = None if self.settings is None else self.settings.routines
+        for shown in [] if routines is None else routines.consoles():
+            route = self._route(SinkEntry.model_validate(shown), ("routines",))
+            self.routes.extend([] if route is None else [route])
         section = None if self.settings is None else self.settings.logging
         if section is not None and section.logger_modules:
             config = {**self.source.whole, "logging": {"logger_modules": section.logger_modules}}

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
 from asynclog.config.captured import Captured
+from asynclog.config.part import Part, Seconds
+from asynclog.config.tracked import RoutinesSection
 from asynclog.engine.settings import Journal
 from asynclog.flow.limit import RateLimit, is_number
 from asynclog.flow.queue import Overflow
@@ -21,7 +23,6 @@ from asynclog.sink import Place
 from asynclog.state import PHASES, Level, Phase
 from asynclog.values import EVERY_KIND
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Kind = Literal[EVERY_KIND]  # type: ignore[valid-type]
 _INTERVALS: Final = ("write_every_n_seconds", "write_train_every_n_seconds", "write_val_every_n_seconds")
 
@@ -45,12 +46,6 @@ def _or_mapping(schema: JsonDict) -> None:
     listed = {name: schema.pop(name) for name in ("type", "items")}
     named = {"type": "object", "additionalProperties": listed["items"]}
     schema["anyOf"] = [dict(listed), named]
-
-
-class Part(BaseModel):
-    """What every part has in common: a key that nobody knows is refused, and a number in quotes is no number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 
 
 class Limit(Part):
@@ -248,4 +243,5 @@ class LoggerSettings(Intervals):
         description="where values go; a list, or a mapping whose keys are the routes' names",
         json_schema_extra=_or_mapping,
     )
+    routines: RoutinesSection | None = Field(default=None, description="what the routines track")
     logging: LoggingSection = Field(default=LoggingSection(), description="3DB's section")

@@ -194,6 +194,23 @@ def test_logger_modules_of_3db_are_routes_beside_the_sinks(tmp_path: Path) -> No
     assert made["csv_logger"].place == "process"
 
 
+def test_what_routines_track_is_handed_on_and_shown(tmp_path: Path) -> None:
+    from asynclog.routines import Routines
+
+    tracked = {"metric": ["loss"], "image": ["render"]}
+    section = {"loggers": ["metric", "image"], "tracked_variables": tracked, "print_every_n_seconds": 2, "gpu_summarize": False}
+    config = {"run": tmp_path / "run", "recorder": "thread", "routines": section, "sinks": ["memory"]}
+    found = parse(config).routines
+    assert found is not None
+    with al.from_config(config) as log:
+        routines = Routines(log, **found.arguments())
+        routines.log_iter_blocking({"phase": "train", "epoch": 0, "iteration": 3, "loss": 0.5})
+        routines.end_log_blocking()
+    assert [one.name for one in log._core.routes] == ["memory", "console", "console-epochs"]
+    assert [type(one).__name__ for one in routines.trackers] == ["Metrics", "Images"]
+    assert al.read(tmp_path / "run").series("loss/train", namespace="Metric-BatchWise").value.tolist() == [0.5]
+
+
 def test_a_part_of_a_larger_file_is_the_loggers(tmp_path: Path) -> None:
     path = written(tmp_path / "all.yaml", "optimizer: {lr: 0.1}\nasynclog: {run: r, sinks: [{use: csv, pth: x}]}")
     assert refusal(path) == [
@@ -372,6 +389,12 @@ sinks:
     ("config", "said"),
     [
         (3, "expected the path of a YAML file, a mapping or OmegaConf, got int 3"),
+        ({"asynclog": None}, "asynclog: expected a mapping, the logger's configuration, got NoneType None"),
+        (
+            {"routines": {"tracked_variable": {}}},
+            "routines.tracked_variable: there is no such key; did you mean 'tracked_variables'?",
+        ),
+        ({"routines": {"tracked_variables": {"metric": "loss"}}}, "routines.tracked_variables.metric: expected a list, got"),
         ({"limit": "1"}, "limit: expected a number or a mapping, got str '1'"),
         ({"limit": -1}, "limit.every: expected at least 0, got int -1"),
         ({"limit": {"every": math.inf}}, "limit.every: expected a finite number, got float inf"),
