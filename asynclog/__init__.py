@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from asynclog.values import Audio as Audio
     from asynclog.values import Config as Config
     from asynclog.values import Histogram as Histogram
+    from asynclog.values import Hook as Hook
     from asynclog.values import Image as Image
     from asynclog.values import Mesh as Mesh
     from asynclog.values import PointCloud as PointCloud
@@ -93,6 +94,7 @@ _HOMES = {
         "Audio",
         "Config",
         "Histogram",
+        "Hook",
         "Image",
         "Mesh",
         "PointCloud",

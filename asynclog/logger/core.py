@@ -12,11 +12,14 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from asynclog.engine.settings import Journal
 from asynclog.errors import InvalidValue, LoggerClosed, SinkError
+from asynclog.flow.hooks import NO_HOOKS, journaled
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
 from asynclog.link.links import Link
@@ -71,6 +74,8 @@ class Core:
         self.limit, self.recorder, self.strict, self.writer = limit, recorder, strict, writer
         self.config, self.switch_interval = config, switch_interval
         self.board = DueBoard(self.routes, limit, journal.limit, self.journal is not None)
+        self.hooks = NO_HOOKS if self.journal is None else journaled(journal.kinds)
+        self.wanted_hooks = reduce(or_, (one.hooks for one in routes), self.hooks)
         self.memory_fed = place(routes, journaled=self.journal is not None, recorder=recorder)
         self.quota = quota or memory.default_quota()
         create = memory.create_shared if self._needs_sharing else memory.create_anonymous
