@@ -87,7 +87,7 @@ class DestinationSink(BaseSink):
         return False
 
     def _images(self, value: Image, name: str, step: int) -> bool:
-        several = list(value.data) if value.batch else [value.data]
+        several: list[Any] = list(value.data) if value.batch else [value.data]
         layout = (value.layout or "").removeprefix("N")
         last = layout == "HWC" or (not layout and several[0].ndim == 3 and several[0].shape[0] not in (1, 3, 4))
         masks = {of: [np.array(mask)] for of, mask in value.masks.items()} or None
@@ -98,9 +98,9 @@ class DestinationSink(BaseSink):
         can = getattr(self.destination, "can_upload_files", None)
         if can is None or not can() or value.target is not None or value.files is not None or self._run.directory is None:
             return False
-        from asynclog.artifacts.layout import content_path
+        from asynclog.artifacts import layout
 
-        path = content_path(self._run.directory, value.digest)
+        path = layout.content_path(self._run.directory / layout.FOLDER, value.digest)
         self.destination.upload_file(self._state, value.name, path, overwrite=value.overwrite)
         return True
 

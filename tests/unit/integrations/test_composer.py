@@ -119,6 +119,26 @@ def test_images_keep_their_masks_and_what_these_mean(tmp_path: Path) -> None:
     assert len(plain.data) == 2
 
 
+def test_files_are_uploaded_as_they_are_at_the_call_and_come_down_again(tmp_path: Path) -> None:
+    """The training may write on at once; without overwrite=True the name keeps what it has."""
+    state, file = StandIn("digits", Timestamp()), tmp_path / "ep0.pt"
+    with Recording(tmp_path / "run") as recording:
+        assert recording.can_upload_files()
+        for content, overwrite in (("one", False), ("two", False), ("three", True)):
+            file.write_text(content)
+            recording.upload_file(state, "checkpoints/latest.pt", file, overwrite=overwrite)
+            file.write_text("torn")
+            recording.download_file("checkpoints/latest.pt", str(tmp_path / "down.pt"), overwrite=True)
+            assert (tmp_path / "down.pt").read_text() == ("three" if overwrite else "one")
+        recording.log_symlink_artifact(state, LogLevel.FIT, "checkpoints/latest.pt", "best.pt", overwrite=True)
+        recording.get_file_artifact("best.pt", str(tmp_path / "best" / "best.pt"), False, False)
+        assert (tmp_path / "best" / "best.pt").read_text() == "three"
+        with pytest.raises(FileExistsError):
+            recording.download_file("best.pt", str(tmp_path / "down.pt"))
+        with pytest.raises(FileNotFoundError):
+            recording.download_file("worst.pt", str(tmp_path / "none.pt"))
+
+
 @pytest.mark.parametrize(
     ("images", "last", "expected"),
     [
@@ -240,6 +260,25 @@ def test_a_destination_of_0_8_gets_data_with_its_level(tmp_path: Path) -> None:
     assert old.said == [
         ("FIT", 0, {"lr": 0.1}), ("FIT", 0, {"x": 0.5}), ("EPOCH", 1, {"x": 0.5}), ("BATCH", 2, {"x": 0.5}),
     ]  # fmt: skip
+
+
+def test_a_destination_that_can_upload_files_gets_the_run_s(tmp_path: Path) -> None:
+    class Shelf:
+        def __init__(self) -> None:
+            self.files: dict[str, tuple[str, bool]] = {}
+
+        def can_upload_files(self) -> bool:
+            return True
+
+        def upload_file(self, state: Any, remote_file_name: str, file_path: Path, *, overwrite: bool) -> None:
+            self.files[remote_file_name] = file_path.read_text(), overwrite
+
+    shelf = Shelf()
+    (tmp_path / "ep0.pt").write_text("weights")
+    with al.MultiLogger(tmp_path / "run", sinks=[DestinationSink(shelf)]) as log:
+        log.log_artifact("ep0.pt", tmp_path / "ep0.pt", overwrite=True)
+        log.write_blocking(0)
+    assert shelf.files == {"ep0.pt": ("weights", True)}
 
 
 def test_a_state_outside_of_composers_trainer_says_what_it_lacks() -> None:
