@@ -80,7 +80,10 @@ async def train(log, checkpoints, rate):
         log.log_record("weights", "weights", logger="trace", fields={"trace": {"norm": float(np.linalg.norm(model.weights))}})
         grid = np.add.outer(np.arange(48), np.arange(64))
         log.log_image(
-            "samples", (grid % 256).astype(np.uint8), masks={"predicted": grid // 56}, mask_labels={"predicted": {1: "positive"}}
+            "samples",
+            (grid % 256).astype(np.uint8),
+            masks={"predicted": grid // 56},
+            mask_labels={"predicted": {1: "positive"}},
         )
         path = checkpoints / f"ep{epoch}.npy"
         await asyncio.to_thread(np.save, path, model.weights)
