@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
+# Before what is registered below: the interpreter calls the last one first, and this one would end every run as "exited".
+import asynclog.logger.lifecycle  # noqa: F401
 from asynclog.errors import InvalidConfiguration, SinkError
 from asynclog.integrations.phases import by_phase
 from asynclog.logger.multi import MultiLogger

@@ -13,10 +13,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from dictionary_logger import DictionaryLogger  # noqa: E402
+from dictionary_logger import DictionaryLogger
 
-import asynclog as al  # noqa: E402
-from asynclog.integrations.composer import DestinationSink  # noqa: E402
+import asynclog as al
+from asynclog.integrations.composer import DestinationSink
 
 EPOCHS, BATCHES, SAMPLES = 3, 20, 32
 

@@ -248,4 +248,6 @@ def test_the_file_is_whole_though_the_training_fails(
     assert victim.returncode
     assert exited(recorder, 40.0)
     lines = (tmp_path / "run" / "log.txt").read_text().splitlines()
-    assert lines == [f"[metric][batch={step}]: loss: 0.5000 " for step in range(500)]
+    assert lines[:500] == [f"[metric][batch={step}]: loss: 0.5000 " for step in range(500)]
+    # What ended it is told by the one that knew.
+    assert lines[500:501] == (["[CRITICAL][run/error]: RuntimeError: diverged"] if how == "raises" else [])
