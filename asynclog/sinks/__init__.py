@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from asynclog.sinks.parquet.sink import Parquet
     from asynclog.sinks.progress import Progress
     from asynclog.sinks.rerun.sink import Rerun
+    from asynclog.sinks.slack import Slack
     from asynclog.sinks.tensorboard import TensorBoard
     from asynclog.sinks.wandb.sink import WandB
 
@@ -38,6 +39,7 @@ __all__ = [
     "Parquet",
     "Progress",
     "Rerun",
+    "Slack",
     "TensorBoard",
     "WandB",
 ]
@@ -58,6 +60,7 @@ _HOMES = {
     "Parquet": "parquet.sink",
     "Progress": "progress",
     "Rerun": "rerun.sink",
+    "Slack": "slack",
     "TensorBoard": "tensorboard",
     "WandB": "wandb.sink",
 }
