@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from asynclog import config as config
     from asynclog import errors as errors
     from asynclog import sinks as sinks
+    from asynclog.config import from_config as from_config
     from asynclog.engine.settings import Journal as Journal
     from asynclog.errors import AmbiguousSeries as AmbiguousSeries
     from asynclog.errors import AsynclogError as AsynclogError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from asynclog.errors import WouldBlock as WouldBlock
     from asynclog.flow.limit import RateLimit as RateLimit
     from asynclog.flow.route import Route as Route
+    from asynclog.logger.capturing.settings import Capture as Capture
     from asynclog.logger.multi import MultiLogger as MultiLogger
     from asynclog.readers import Report as Report
     from asynclog.readers import Run as Run
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "asynclog.config": ("from_config",),
     "asynclog.engine.settings": ("Journal",),
     "asynclog.errors": (
         "AmbiguousSeries",
@@ -86,6 +89,7 @@ _HOMES = {
     ),
     "asynclog.flow.limit": ("RateLimit",),
     "asynclog.flow.route": ("Route",),
+    "asynclog.logger.capturing.settings": ("Capture",),
     "asynclog.logger.multi": ("MultiLogger",),
     "asynclog.readers": ("Report", "Run", "Series", "Synced", "attach", "follow", "read", "repair", "sync", "verify"),
     "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),

@@ -13,7 +13,7 @@ What waits to be folded is pending.
 At the stream's end what a reduction had gathered is delivered once more; a number that merely was the newest was not due.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final
 
@@ -133,6 +133,16 @@ class Selector:
         """What waits was settled already, in an earlier life of the route."""
         self._folds.clear()
         self.waiting = 0
+
+    def leave_out(self, last: Mapping[str, int]) -> int:
+        """Forget what waits at a step beyond the last one of its phase; how many events that were."""
+        before = self.waiting
+        for phase, folds in self._folds.items():
+            if phase in last:
+                for series in [one for one, fold in folds.items() if fold.step > last[phase]]:
+                    del folds[series]
+                    self.waiting -= 1
+        return before - self.waiting
 
     def _due(self, phase: str, step: int, time_ns: int, mask: int) -> bool:
         if self.bit is not None:

@@ -26,6 +26,7 @@ from asynclog.link.links import Link
 from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
+from asynclog.logger.aside import Aside
 from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
 from asynclog.logger.loan_account import LoanAccount
@@ -96,6 +97,9 @@ class Core:
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
         self.devices = Devices(self)
+        self.aside = Aside(self)
+        self.failure: BaseException | None = None
+        """What nobody caught, once the interpreter has said so."""
         self.troubles: dict[str, SinkError] = {}
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []
@@ -316,7 +320,7 @@ class Core:
                 action()
         elif isinstance(message, Said):
             logging.getLogger(message.name).log(message.level, "sink %r: %s", message.route, message.text)
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener(link, message)
 
     def trouble(self, route: str, text: str, fatal: bool) -> None:

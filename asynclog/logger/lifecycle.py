@@ -2,6 +2,7 @@
 than it may.
 """
 
+import asyncio
 import atexit
 import contextlib
 import logging
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -21,30 +23,41 @@ from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
 from asynclog.logger.engines import Engines
+from asynclog.logger.failure import KEY, NAMESPACE, failure_record, said_of
 from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
+from asynclog.logger.state_dict import Checkpoint
 from asynclog.sink import RunInfo
+from asynclog.state import State
 
 if TYPE_CHECKING:
     from asynclog.engine.runner import SinkRunner
+    from asynclog.logger.capturing.capturing import Capturing
+    from asynclog.logger.capturing.settings import Capture
 
 _log = logging.getLogger("asynclog")
 _QUEUE_BYTES: Final = 64 << 20
+_AT_EXIT_S: Final = 5.0
 _live: "weakref.WeakSet[Lifecycle]" = weakref.WeakSet()
 
 
 class Lifecycle:
     """Of one logger. ``open`` may touch the disk and start a process: off the loop, please."""
 
-    def __init__(self, core: Core, resume: str) -> None:
+    def __init__(self, core: Core, resume: str, rewound_to: Mapping[str, int] | None) -> None:
         self.core = core
-        self._resume = resume
+        self._resume, self._rewound_to = resume, rewound_to
+        self._checkpoint: Checkpoint | None = None
+        self.run: RunInfo | None = None
         self._opening = threading.Lock()
         self._claim: Claim | None = None
         self._thread: LinkThread | None = None
         self._engines = Engines(core)
         self._switch_interval_before: float | None = None
         self._end_began = 0.0
+        self.capture: Capture | None = None
+        """What is captured from the opening on."""
+        self._capturing: Capturing | None = None
 
     # -- the beginning ----------------------------------------------------------------------------------------------
 
@@ -55,8 +68,10 @@ class Lifecycle:
             if core.state != "new":
                 core.check_open()
                 return
-            run = self._open_run()
+            run = self.run = self._open_run()
             core.start_clock()
+            if self._checkpoint is not None:
+                self._go_on(self._checkpoint)
             self._share_gil()
             core.owner = threading.get_ident()
             core.producer.pool.prewarm()
@@ -73,8 +88,12 @@ class Lifecycle:
             except BaseException:
                 self._let_go()
                 raise
+            if run.rewound_to:
+                _tell_rewound(core, run.rewound_to)
             core.state = "open"
             _live.add(self)
+            if self.capture is not None:
+                self.begin_capture(self.capture)
 
     def _share_gil(self) -> None:
         """With sinks or the engine in threads of this process the loop would wait up to 5 ms for its turn."""
@@ -97,6 +116,12 @@ class Lifecycle:
         if self._resume == "never" and existed:
             raise RunError(f"run {str(directory)!r} exists already, and resume='never'")
         description = open_run(directory)
+        wanted = None if self._checkpoint is None else self._checkpoint.run_id
+        if wanted not in (None, description["id"]):
+            raise RunError(
+                f"run {str(directory)!r} is another run (id {description['id']}) than the state dict is of (id {wanted}); "
+                "pass that run's directory"
+            )
         self._claim = claim_epoch(directory, core.writer)
         return RunInfo(
             description["id"],
@@ -106,6 +131,8 @@ class Lifecycle:
             self._claim.epoch,
             ranks_here().rank,
             plain_settings(core.config or {}),
+            # Of a writer's first epoch there is nothing to go back in.
+            rewound_to=self._rewound_to if self._claim.epoch else None,
         )
 
     def _existed(self, directory: Path) -> bool:
@@ -115,6 +142,25 @@ class Lifecycle:
             return (directory / "run.json").exists()
         streams = directory / "streams"
         return any(segments(streams / one) for one in (self.core.writer, "main"))
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        """Before it opens: training goes on from a checkpoint, in that run and at that step. Raises InvalidConfiguration."""
+        if self.core.state != "new":
+            raise InvalidConfiguration(
+                "load_state_dict: this logger is open, and has begun its epoch; load the checkpoint first, then "
+                "MultiLogger.from_state_dict(state, …)"
+            )
+        journaled = self.core.directory is not None and checkpoint.run_id is not None
+        if journaled and self._rewound_to is None:
+            self._rewound_to = checkpoint.rewind_to
+        self._checkpoint = checkpoint
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        core = self.core
+        # A loop that keeps its own clock goes on with that, too.
+        later_ns = 0 if checkpoint.elapsed else core.now() - checkpoint.time_ns
+        core.board.go_on_from(checkpoint.limits, checkpoint.journal, later_ns)
+        core.table_columns.update(checkpoint.tables)
 
     def _describe(self, run: RunInfo) -> EngineSettings:
         core = self.core
@@ -131,6 +177,44 @@ class Lifecycle:
             queue_bytes=min(_QUEUE_BYTES, core.quota // 4),
             lent_bytes=core.quota // 8,
         )
+
+    # -- what is captured -------------------------------------------------------------------------------------------
+
+    def begin_capture(self, wish: "Capture") -> None:
+        """Off the loop. Raises InvalidConfiguration if something is captured already."""
+        from asynclog.logger.capturing.capturing import Capturing
+
+        if self._capturing is not None:
+            raise InvalidConfiguration("this logger captures already; one capture at a time")
+        assert self._thread is not None
+        self._capturing = Capturing(self.core, wish, self._thread.chores)
+
+    @property
+    def captures(self) -> bool:
+        return self._capturing is not None
+
+    def capture_on_loop(self) -> None:
+        """In the caller's thread: what is captured of its loop, if it has one."""
+        if self._capturing is not None:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                loop = None
+            self._capturing.on_loop(loop)
+
+    def end_capture(self, until: float) -> None:
+        """Off the loop: put everything back, and wait until what was captured is recorded, but not beyond ``until``
+        (monotonic)."""
+        if self._capturing is not None:
+            self._capturing.stop(max(0.1, until - time.monotonic()))
+            self._capturing = None
+
+    def tell_failure(self, error: BaseException) -> None:
+        """Record the exception that ends the run, with its traceback. Off the loop: sources are read for it."""
+        if self.core.state == "open":
+            # What can't be recorded any more is at least named in the footer.
+            with contextlib.suppress(Exception):
+                self.core.aside.value("record", NAMESPACE, KEY, failure_record(error))
 
     # -- while it runs ----------------------------------------------------------------------------------------------
 
@@ -227,8 +311,13 @@ class Lifecycle:
 
     def at_exit(self) -> None:
         """The interpreter ends and nobody closed the logger: the recorder finishes alone."""
-        if self.core.state == "open":
-            self.begin_end("exited", None)
+        if self.core.state != "open":
+            return
+        failure = self.core.failure
+        if failure is not None:
+            self.tell_failure(failure)
+        self.end_capture(time.monotonic() + _AT_EXIT_S)
+        self.begin_end("exited" if failure is None else "failed", None if failure is None else said_of(failure))
 
     def after_fork(self) -> None:
         """In a forked child: let go of what is the parent's. A lock that a child held on to would outlive the parent, and
@@ -238,6 +327,15 @@ class Lifecycle:
             self._claim = None
         self._engines.after_fork()
         self.core.after_fork()
+
+
+def _tell_rewound(core: Core, steps: Mapping[str, int]) -> None:
+    """The first record of an epoch that goes back to a checkpoint: every destination gets it, whatever its limit."""
+    due = (1 << len(core.routes)) - 1
+    with core.producer.lock:
+        for phase, step in steps.items():
+            state = State(step, phase)  # type: ignore[arg-type]
+            core.numbers.write([("asynclog", {"rewound_to": step})], step, state._context, core.next_time(), due, ("rewind",))
 
 
 @atexit.register

@@ -175,6 +175,7 @@ class Writing:
             # No limit is asked, lest the values at the next state find it used up.
             return Decision(None, 0, False)
         with core.producer.lock:
+            core.producer.blocks.note(self._state.phase, self._state.step)
             return core.board.decide(self._state, core.now())
 
     def _portions(self, snapshots: list[Snapshot]) -> list[list[Snapshot]]:

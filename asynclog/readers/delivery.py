@@ -1,11 +1,12 @@
 """One stream of a run, delivered to one sink by a process that did not record it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from asynclog.engine.backlog import BacklogFeed
 from asynclog.engine.cursor import Cursor, CursorFile
+from asynclog.engine.rewinds import rewinds, since
 from asynclog.engine.rundir import segments
 from asynclog.engine.runner import SinkRunner, Trouble
 from asynclog.errors import RunInUse, RunUnwritable
@@ -82,10 +83,11 @@ class StreamDelivery:
             grows=partial(is_written, run, self.stream.writer),
             follow=self.follow,
         )
+        rewound = since(cursor.epoch, rewinds(path)) if self.stake.moved else None
         self.runner = SinkRunner(
             self.route,
             self.feed,
-            self.info,
+            replace(self.info, rewound_to=rewound),
             cursor_file=self.stake.file,
             counters=cursor.counters,
             on_trouble=self.on_trouble,

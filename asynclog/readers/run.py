@@ -17,11 +17,13 @@ from asynclog.readers.directory import facts, run_directory
 from asynclog.readers.index import StreamIndex
 from asynclog.readers.joined import JoinedTable, joined_table
 from asynclog.readers.merge import Merger, Part
-from asynclog.readers.scan import Damaged, Progress, ScannedStream, scan_run
+from asynclog.readers.scan import Damaged, Progress, ScannedStream, leave_out_superseded, scan_run
 from asynclog.readers.series import Name, Series, matching, the_one
 from asynclog.readers.timeline import timeline
 from asynclog.sink import Event
+from asynclog.values import Record
 from asynclog.wire.batch import Batch
+from asynclog.wire.rewind import steps_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +55,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class WriterInfo:
-    """One epoch of one writer. Times are ns since 1970. missing: records that never came. error: as text."""
+    """One epoch of one writer. Times are ns since 1970. missing: records that never came. error: as text. rewound_to: the last
+    steps that hold of what was recorded before it, by phase, if it began by going back. superseded: its own events that were
+    left out because a later epoch went back."""
 
     writer: str
     epoch: int
@@ -69,16 +73,22 @@ class WriterInfo:
     last_ns: int
     missing: int
     repeats: int
+    rewound_to: Mapping[str, int] | None = None
+    superseded: int = 0
 
 
-def read(path: "str | os.PathLike[str]", *, progress: Progress | None = None) -> "Run":
+def read(path: "str | os.PathLike[str]", *, superseded: bool = False, progress: Progress | None = None) -> "Run":
     """A run's recording, every checksum verified. Call it from a thread where a loop must not wait.
 
-    path: the run's directory. progress: called with (bytes read, bytes in all). Raises RunNotFound. Damage doesn't
-    raise: it is listed in ``Run.damage``, and everything else is there.
+    path: the run's directory. superseded: with what was recorded beyond a checkpoint that training went back to, which is left
+    out otherwise. progress: called with (bytes read, bytes in all). Raises RunNotFound. Damage doesn't raise: it is listed in
+    ``Run.damage``, and everything else is there.
     """
     directory = run_directory(path)
-    return Run(directory, scan_run(directory, progress))
+    scanned = scan_run(directory, progress)
+    if not superseded:
+        leave_out_superseded(scanned)
+    return Run(directory, scanned)
 
 
 class Run:
@@ -133,6 +143,11 @@ class Run:
     def missing(self) -> int:
         """Records whose seq never came: lost to damage, or with both processes."""
         return sum(span.length for index in self._indexes for span in index.missing)
+
+    @property
+    def superseded(self) -> int:
+        """Events that were left out, because training went back to a checkpoint before them."""
+        return sum(one.superseded for one in self._indexes)
 
     @property
     def size_bytes(self) -> int:
@@ -269,6 +284,33 @@ class Run:
         return merged
 
     @property
+    def error(self) -> str | None:
+        """Why the run failed, on a line: of the writer that gives it its status. None if it didn't."""
+        status = self.status
+        ended = (one.error for one in self._streams if one.newest_epoch and one.status == status and one.error)
+        return next(ended, None)
+
+    @cached_property
+    def traceback(self) -> str | None:
+        """Of the exception that ended the run, as Python prints it; None if none did, or none was recorded."""
+        if self.error is None:
+            return None
+        told = [one.value.exception for one in self.events(kind="record", key="run/error") if isinstance(one.value, Record)]
+        return told[-1] if told else None
+
+    @cached_property
+    def environment(self) -> Mapping[str, Any]:
+        """Where the run was made, as its writer's newest epoch recorded it: command, git, python, packages, machine; what was
+        not committed under "diff". Empty if nothing was recorded."""
+        found: dict[str, Any] = {}
+        for event in self.events(namespace="environment"):
+            if isinstance(event.value, Record):
+                found = dict(event.value.fields)
+            elif event.kind == "string" and event.key == "diff":
+                found["diff"] = event.value
+        return found
+
+    @property
     def gaps(self) -> list[dict[str, Any]]:
         """What the journal itself reported as lost: reason, events, from_seq, to_seq."""
         return [gap for index in self._indexes for gap in index.gaps]
@@ -310,4 +352,6 @@ def _writer(stream: ScannedStream) -> WriterInfo:
         last_ns=index.last_ns,
         missing=sum(span.length for span in index.missing),
         repeats=index.repeats,
+        rewound_to=steps_told(about) or None,
+        superseded=index.superseded,
     )
