@@ -264,6 +264,7 @@ def test_other_ranks_are_silent_or_writers_of_their_own(lightning: Any, logger_c
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_two_processes_train_and_record_one_run(lightning: Any, logger_class: Any, tmp_path: Path) -> None:
     """Spawned, so that the loggers are pickled; gloo takes the mean."""
     from tests.integration.frameworks.ranks import RankModule
