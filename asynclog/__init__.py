@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from asynclog import config as config
     from asynclog import errors as errors
     from asynclog import sinks as sinks
+    from asynclog.config import from_config as from_config
     from asynclog.engine.settings import Journal as Journal
     from asynclog.errors import AmbiguousSeries as AmbiguousSeries
     from asynclog.errors import AsynclogError as AsynclogError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from asynclog.errors import WouldBlock as WouldBlock
     from asynclog.flow.limit import RateLimit as RateLimit
     from asynclog.flow.route import Route as Route
+    from asynclog.logger.capturing.settings import Capture as Capture
     from asynclog.logger.multi import MultiLogger as MultiLogger
     from asynclog.readers import Report as Report
     from asynclog.readers import Run as Run
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from asynclog.values import Audio as Audio
     from asynclog.values import Config as Config
     from asynclog.values import Histogram as Histogram
+    from asynclog.values import Hook as Hook
     from asynclog.values import Image as Image
     from asynclog.values import Mesh as Mesh
     from asynclog.values import PointCloud as PointCloud
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "asynclog.config": ("from_config",),
     "asynclog.engine.settings": ("Journal",),
     "asynclog.errors": (
         "AmbiguousSeries",
@@ -85,6 +89,7 @@ _HOMES = {
     ),
     "asynclog.flow.limit": ("RateLimit",),
     "asynclog.flow.route": ("Route",),
+    "asynclog.logger.capturing.settings": ("Capture",),
     "asynclog.logger.multi": ("MultiLogger",),
     "asynclog.readers": ("Report", "Run", "Series", "Synced", "attach", "follow", "read", "repair", "sync", "verify"),
     "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),
@@ -93,6 +98,7 @@ _HOMES = {
         "Audio",
         "Config",
         "Histogram",
+        "Hook",
         "Image",
         "Mesh",
         "PointCloud",

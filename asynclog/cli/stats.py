@@ -11,6 +11,7 @@ from rich.text import Text
 from asynclog.cli.cat import headline
 from asynclog.cli.live import print_live
 from asynclog.cli.screen import STATUS_STYLES, print_json, read_run, safe, screen
+from asynclog.cli.surroundings import print_failure
 from asynclog.cli.words import size
 from asynclog.readers import Run
 from asynclog.readers.asking import live_reports
@@ -36,6 +37,7 @@ def stats(
         print_json({"name": found.name, "status": found.status, "journal": writers, "routes": routes, "live": live})
         return
     screen.print(headline(found))
+    print_failure(found)
     screen.print()
     if not found.writers:
         screen.print(Text("nothing has been recorded yet", "dim"))

@@ -90,7 +90,7 @@ def _one(run: Path, route: Route, deliver: Delivering, *, as_json: bool, patient
         return False
     if as_json:
         told: dict[str, Any] = {"run": str(run), "route": result.route, "complete": result.complete, "refused": result.refused}
-        print_json(told | result.counters)
+        print_json({**told, **result.counters})
     else:
         _tell(run, result, time.monotonic() - began)
     if result.refused:

@@ -120,6 +120,15 @@ class Consumer:
         """Whether the memory of ``ref``, if any, was passed on."""
         return ref is None or ref.slab in self._slabs
 
+    def step_of(self, rows: told.Rows) -> int | None:
+        """After the writer's death: the step of the last of some rows; None if their memory has been used again."""
+        if not rows.schema or rows.ref.slab not in self._slabs:
+            return None
+        view, end = self._slabs[rows.ref.slab][1].view, rows.ref.offset + rows.ref.nbytes
+        at = end - rows.ref.nbytes // rows.rows
+        last = int.from_bytes(view[end - 8 : end], "little", signed=True)
+        return int.from_bytes(view[at : at + 8], "little", signed=True) if last == rows.time else None
+
     def log_is_cut(self) -> bool:
         """After the writer's death: whether it told of more, in memory that was never passed on."""
         return self._control.cut()

@@ -14,7 +14,9 @@ from asynclog.engine.travel import check_picklable
 from asynclog.errors import InvalidConfiguration
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
+from asynclog.logger.capturing.settings import Capture
 from asynclog.logger.naming import described
+from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
 from asynclog.state import PHASES
 
@@ -57,6 +59,15 @@ def checked_limit(limit: Any) -> RateLimit | None:
     if limit is not None and not isinstance(limit, RateLimit):
         raise _refuse("limit", "a RateLimit", limit, f"write RateLimit({limit!r})" if _is_number(limit) else "")
     return limit
+
+
+def checked_capture(capture: Any) -> Capture | None:
+    """What is captured; None for nothing. Raises InvalidConfiguration."""
+    if capture is None or isinstance(capture, bool):
+        return Capture() if capture else None
+    if not isinstance(capture, Capture):
+        raise _refuse("capture", "True or a Capture", capture)
+    return capture
 
 
 def checked_journal(journal: Any) -> Journal:
@@ -120,8 +131,7 @@ def checked_flag(argument: str, given: Any) -> bool:
 def checked_writer(writer: Any, environment: Mapping[str, str] = os.environ) -> str:
     """The writer's name; by default from the environment's rank. Raises InvalidConfiguration."""
     if writer is None:
-        rank = environment.get("RANK", "")
-        return f"rank{int(rank)}" if rank.isdigit() else "main"
+        return ranks_here(environment).writer
     if not isinstance(writer, str) or not _WRITER.fullmatch(writer):
         way = f"write {str(writer)!r}" if isinstance(writer, int) and writer >= 0 else ""
         raise _refuse("writer", "letters, digits, '.', '_' and '-', at most 100", writer, way)

@@ -112,6 +112,14 @@ class DueBoard:
                 mask &= ~(1 << bit)
         return mask
 
+    def hooked(self, name: str, phase: str, namespace: str, level: str) -> int:
+        """The routes that a hook is for, whatever their limits."""
+        mask = 0
+        for bit, route in enumerate(self.routes):
+            if name in route.hooks and route.wants("hook", phase, namespace, level):
+                mask |= 1 << bit
+        return mask
+
     def due_until(self, decision: Decision, phase: str) -> int:
         """Until when writes of this phase can go by the standing mask alone."""
         if not self._by_clock:

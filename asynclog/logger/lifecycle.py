@@ -2,6 +2,7 @@
 than it may.
 """
 
+import asyncio
 import atexit
 import contextlib
 import logging
@@ -13,14 +14,17 @@ import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from asynclog.engine.rundir import Claim, claim_epoch, open_run
+from asynclog.engine.rundir import Claim, claim_epoch, open_run, segments
 from asynclog.engine.settings import EngineSettings
 from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
 from asynclog.logger.engines import Engines
+from asynclog.logger.failure import KEY, NAMESPACE, failure_record, said_of
+from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
 from asynclog.logger.state_dict import Checkpoint
 from asynclog.sink import RunInfo
@@ -28,9 +32,12 @@ from asynclog.state import State
 
 if TYPE_CHECKING:
     from asynclog.engine.runner import SinkRunner
+    from asynclog.logger.capturing.capturing import Capturing
+    from asynclog.logger.capturing.settings import Capture
 
 _log = logging.getLogger("asynclog")
 _QUEUE_BYTES: Final = 64 << 20
+_AT_EXIT_S: Final = 5.0
 _live: "weakref.WeakSet[Lifecycle]" = weakref.WeakSet()
 
 
@@ -48,6 +55,9 @@ class Lifecycle:
         self._engines = Engines(core)
         self._switch_interval_before: float | None = None
         self._end_began = 0.0
+        self.capture: Capture | None = None
+        """What is captured from the opening on."""
+        self._capturing: Capturing | None = None
 
     # -- the beginning ----------------------------------------------------------------------------------------------
 
@@ -82,6 +92,8 @@ class Lifecycle:
                 _tell_rewound(core, run.rewound_to)
             core.state = "open"
             _live.add(self)
+            if self.capture is not None:
+                self.begin_capture(self.capture)
 
     def _share_gil(self) -> None:
         """With sinks or the engine in threads of this process the loop would wait up to 5 ms for its turn."""
@@ -95,10 +107,10 @@ class Lifecycle:
         core = self.core
         directory = core.directory
         if directory is None:
-            return RunInfo("", "", None, core.writer, 0, _rank(), plain_settings(core.config or {}))
+            return RunInfo("", "", None, core.writer, 0, ranks_here().rank, plain_settings(core.config or {}))
         if core.journal is None:
             raise InvalidConfiguration("a run directory without a journal; run=None is a logger that keeps nothing on disk")
-        existed = (directory / "run.json").exists()
+        existed = self._existed(directory)
         if self._resume == "must" and not existed:
             raise RunNotFound(f"run {str(directory)!r}: resume='must', and nothing was recorded there")
         if self._resume == "never" and existed:
@@ -117,11 +129,19 @@ class Lifecycle:
             directory.resolve(),
             core.writer,
             self._claim.epoch,
-            _rank(),
+            ranks_here().rank,
             plain_settings(core.config or {}),
             # Of a writer's first epoch there is nothing to go back in.
             rewound_to=self._rewound_to if self._claim.epoch else None,
         )
+
+    def _existed(self, directory: Path) -> bool:
+        """Of several ranks one comes first and makes the run for all: what counts is whether this one has been here before, or
+        anybody who was no rank."""
+        if ranks_here().world_size == 1:
+            return (directory / "run.json").exists()
+        streams = directory / "streams"
+        return any(segments(streams / one) for one in (self.core.writer, "main"))
 
     def go_on_from(self, checkpoint: Checkpoint) -> None:
         """Before it opens: training goes on from a checkpoint, in that run and at that step. Raises InvalidConfiguration."""
@@ -158,11 +178,53 @@ class Lifecycle:
             lent_bytes=core.quota // 8,
         )
 
+    # -- what is captured -------------------------------------------------------------------------------------------
+
+    def begin_capture(self, wish: "Capture") -> None:
+        """Off the loop. Raises InvalidConfiguration if something is captured already."""
+        from asynclog.logger.capturing.capturing import Capturing
+
+        if self._capturing is not None:
+            raise InvalidConfiguration("this logger captures already; one capture at a time")
+        assert self._thread is not None
+        self._capturing = Capturing(self.core, wish, self._thread.chores)
+
+    @property
+    def captures(self) -> bool:
+        return self._capturing is not None
+
+    def capture_on_loop(self) -> None:
+        """In the caller's thread: what is captured of its loop, if it has one."""
+        if self._capturing is not None:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                loop = None
+            self._capturing.on_loop(loop)
+
+    def end_capture(self, until: float) -> None:
+        """Off the loop: put everything back, and wait until what was captured is recorded, but not beyond ``until``
+        (monotonic)."""
+        if self._capturing is not None:
+            self._capturing.stop(max(0.1, until - time.monotonic()))
+            self._capturing = None
+
+    def tell_failure(self, error: BaseException) -> None:
+        """Record the exception that ends the run, with its traceback. Off the loop: sources are read for it."""
+        if self.core.state == "open":
+            # What can't be recorded any more is at least named in the footer.
+            with contextlib.suppress(Exception):
+                self.core.aside.value("record", NAMESPACE, KEY, failure_record(error))
+
     # -- while it runs ----------------------------------------------------------------------------------------------
 
     def serve_on_loop(self) -> None:
         """Start the sinks that live on the caller's loop; without one they get a thread."""
         self._engines.serve_on_loop()
+
+    def serve_in_threads(self) -> None:
+        """Start the sinks that would live on the caller's loop in a thread each."""
+        self._engines.serve_in_threads()
 
     def flush_future(self) -> "Future[dict[str, int]]":
         """Done when everything written so far is durable and delivered; its result: what is pending, per route."""
@@ -249,8 +311,13 @@ class Lifecycle:
 
     def at_exit(self) -> None:
         """The interpreter ends and nobody closed the logger: the recorder finishes alone."""
-        if self.core.state == "open":
-            self.begin_end("exited", None)
+        if self.core.state != "open":
+            return
+        failure = self.core.failure
+        if failure is not None:
+            self.tell_failure(failure)
+        self.end_capture(time.monotonic() + _AT_EXIT_S)
+        self.begin_end("exited" if failure is None else "failed", None if failure is None else said_of(failure))
 
     def after_fork(self) -> None:
         """In a forked child: let go of what is the parent's. A lock that a child held on to would outlive the parent, and
@@ -269,10 +336,6 @@ def _tell_rewound(core: Core, steps: Mapping[str, int]) -> None:
         for phase, step in steps.items():
             state = State(step, phase)  # type: ignore[arg-type]
             core.numbers.write([("asynclog", {"rewound_to": step})], step, state._context, core.next_time(), due, ("rewind",))
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
 
 
 @atexit.register

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asynclog.engine.settings import Journal
     from asynclog.flow.limit import RateLimit
     from asynclog.flow.route import Route
+    from asynclog.logger.capturing.settings import Capture
     from asynclog.logger.row import RowHandle
     from asynclog.sink import Sink
     from asynclog.state import Phase
@@ -42,7 +43,8 @@ class MultiLogger(Collector, Checkpoints):
     InvalidValue instead of being counted and recorded as an event. writer: this process's name within the run. switch_interval:
     seconds between threads' turns at the GIL while sinks or the engine live in threads of this process (it is the
     interpreter's, so it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it
-    alone.
+    alone. capture: what is recorded beside what is logged, from the opening to the end: prints, log records, the environment,
+    the machine, the loop's lag; True: all of it, or a Capture.
 
     Use it under ``async with`` (or ``with``). It opens on first use; opening raises RunUnwritable, RunInUse, RunNotFound.
     Raises InvalidConfiguration.
@@ -63,6 +65,7 @@ class MultiLogger(Collector, Checkpoints):
         strict: bool = False,
         writer: str | None = None,
         switch_interval: float | None = 0.0005,
+        capture: "Capture | bool" = False,
     ) -> None:
         # What does the work loads with the first logger, so that importing the package costs next to nothing.
         from asynclog.logger import arguments
@@ -84,6 +87,7 @@ class MultiLogger(Collector, Checkpoints):
         )
         super().__init__(core, "")
         self._lifecycle = Lifecycle(core, resume, arguments.checked_rewind(rewind_to, resume, run))
+        self._lifecycle.capture = arguments.checked_capture(capture)
         core.open_off_loop = self._open_off_loop
         core.open_here = self._open_here
         if config is not None:
@@ -99,7 +103,9 @@ class MultiLogger(Collector, Checkpoints):
         await self._end(error, None)
 
     def __enter__(self) -> Self:
-        self._open_here()
+        self._lifecycle.open()
+        # Not on a loop that runs here: it stands still while this logger is ended, and its sinks with it.
+        self._lifecycle.serve_in_threads()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -108,10 +114,12 @@ class MultiLogger(Collector, Checkpoints):
     async def _open_off_loop(self) -> None:
         await asyncio.to_thread(self._lifecycle.open)
         self._lifecycle.serve_on_loop()
+        self._lifecycle.capture_on_loop()
 
     def _open_here(self) -> None:
         self._lifecycle.open()
         self._lifecycle.serve_on_loop()
+        self._lifecycle.capture_on_loop()
 
     async def flush(self, deadline: float | None = None) -> dict[str, int]:
         """Wait until everything written so far has come from its device, is durable, delivered, and flushed by every sink, or
@@ -155,6 +163,10 @@ class MultiLogger(Collector, Checkpoints):
         problems = await self._write_settings(until) if self._settings_wait() else []
         while self._core.devices.pending and time.monotonic() < until:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.001)
+        if error is not None:
+            await asyncio.to_thread(lifecycle.tell_failure, error)
+        if lifecycle.captures:
+            await asyncio.to_thread(lifecycle.end_capture, until)
         lifecycle.begin_end(*_status_of(error))
         # Polled: the end is signalled from threads and from another process, and 2 ms more or less matter to nobody.
         while not lifecycle.ended() and time.monotonic() < until:  # noqa: ASYNC110
@@ -169,6 +181,9 @@ class MultiLogger(Collector, Checkpoints):
         until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
         problems = self._write_settings_here(until) if self._settings_wait() else []
         lifecycle.wait_until_crossed(until)
+        if error is not None:
+            lifecycle.tell_failure(error)
+        lifecycle.end_capture(until)
         lifecycle.begin_end(*_status_of(error))
         lifecycle.wait_until_ended(until)
         _report(problems + lifecycle.finish(), error)

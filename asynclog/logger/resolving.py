@@ -28,7 +28,7 @@ from asynclog.logger.precedents import Precedent, likeness
 from asynclog.logger.row_events import RowEvents
 from asynclog.logger.standins import StandIns
 from asynclog.state import State
-from asynclog.values import Value
+from asynclog.values import Hook, Value
 from asynclog.wire.event import payload_offsets, specs_of, split
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ class Resolving:
         value = yield from _number_here(value, namespace, key)
         if either and isinstance(value, str | Value):
             logged = Logged(_kind_of(value), namespace, key, value, {})
+            if logged.kind == "hook":
+                self._hook(logged)
+                return
             mask = self._mask(logged.kind, namespace)
             if self._recorded(mask, logged.kind, lazy=False):
                 yield from self._snapshot(logged, value, mask)
@@ -147,6 +150,9 @@ class Resolving:
     def _value(self, logged: Logged) -> Steps:
         kind, namespace, key, value, _ = logged
         named(key, namespace, kind)
+        if kind == "hook":
+            self._hook(logged)
+            return
         mask = self._mask(kind, namespace)
         lazy = callable(value) and not isinstance(value, Value) and not hasattr(value, "__array__")
         if not self._recorded(mask, kind, lazy=lazy):
@@ -155,6 +161,16 @@ class Resolving:
         if lazy:
             value = yield from _called(value, kind, namespace, key)
         yield from self._snapshot(logged, value, mask)
+
+    def _hook(self, logged: Logged) -> None:
+        made = value_of("hook", logged.value, {}, logged.namespace, logged.key)
+        assert isinstance(made, Hook)
+        core, state = self._core, self._state
+        mask = core.board.hooked(made.name, state.phase, logged.namespace, state.level)
+        journal = core.journal
+        kept = journal is not None and (journal.kinds is None or "hook" in journal.kinds)
+        if made.name in core.hooks or (mask if kept else mask & core.memory_fed if journal is not None else mask):
+            self._keep(logged, made, mask)
 
     def _rows(self, logged: Logged) -> Steps:
         """Rows of a table are recorded as text is: by a journal always, without one when some route is due."""

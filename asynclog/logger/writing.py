@@ -171,6 +171,9 @@ class Writing:
 
     def _decide(self) -> Decision:
         core = self._core
+        if self.taken.values and not self.taken.numbers and all(one.kind == "hook" for one in self.taken.values):
+            # No limit is asked, lest the values at the next state find it used up.
+            return Decision(None, 0, False)
         with core.producer.lock:
             core.producer.blocks.note(self._state.phase, self._state.step)
             return core.board.decide(self._state, core.now())

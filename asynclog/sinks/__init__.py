@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from asynclog.sinks.csv import CSV
     from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
+    from asynclog.sinks.log_file import LogFile
     from asynclog.sinks.mcap.sink import MCAP
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
@@ -30,6 +31,7 @@ __all__ = [
     "Console",
     "Files",
     "JSONLines",
+    "LogFile",
     "MLflow",
     "Memory",
     "Neptune",
@@ -48,6 +50,7 @@ _HOMES = {
     "Console": "console",
     "Files": "files.sink",
     "JSONLines": "jsonl",
+    "LogFile": "log_file",
     "MCAP": "mcap.sink",
     "MLflow": "mlflow",
     "Memory": "memory",

@@ -9,6 +9,7 @@ from asynclog.values import (
     Array,
     Audio,
     Histogram,
+    Hook,
     Image,
     Mesh,
     PointCloud,
@@ -73,6 +74,8 @@ def in_brief(kind: str, value: Any) -> str:
             return f"rollout: {len(value.messages)} messages{tokens}{worth}"
         case Record():
             return value.message
+        case Hook():
+            return value.name
         case Histogram():
             return f"histogram of {value.count}: {value.mean:.4g} ± {value.std:.4g} in [{value.low:.4g}, {value.high:.4g}]"
         case Audio() | Spectrogram() if main.ndim and isinstance(value.sample_rate, int) and value.sample_rate > 0:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from asynclog.values.data import Config, Histogram, Record, Samples, Tensor, Text
+from asynclog.values.hook import HOOKS, Hook
 from asynclog.values.media import Audio, Image, Spectrogram, Video
 from asynclog.values.rollout import Rollout
 from asynclog.values.space import Mesh, PointCloud, Points
@@ -25,17 +26,20 @@ KINDS: Final[dict[str, type[Value]]] = {
         Record,
         Text,
         Config,
+        Hook,
     )
 }
 EVERY_KIND: Final[tuple[str, ...]] = ("scalar", *KINDS)
 
 __all__ = [
     "EVERY_KIND",
+    "HOOKS",
     "KINDS",
     "Array",
     "Audio",
     "Config",
     "Histogram",
+    "Hook",
     "Image",
     "Mesh",
     "PointCloud",

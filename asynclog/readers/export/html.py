@@ -24,6 +24,7 @@ from asynclog.values import (
     Array,
     Audio,
     Histogram,
+    Hook,
     Image,
     Mesh,
     PointCloud,
@@ -267,6 +268,7 @@ _SHOWN: Final[dict[type, Callable[[Any], str]]] = {
     Table: _table,
     Rollout: _rollout,
     Record: _record,
+    Hook: lambda value: f'<p class="said">{escape(value.name)}</p>',
     str: lambda value: f"<pre>{escape(value)}</pre>",
 }
 

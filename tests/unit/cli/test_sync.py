@@ -62,7 +62,7 @@ def test_all_runs_below_a_directory_are_delivered(asynclog: Invoke, run: Path) -
     ("words", "said"),
     [
         (["--to", "jsonline"], "did you mean 'jsonlines'"),
-        (["--to", "jsonlines"], "needs path"),
+        (["--to", "jsonlines"], "path: it is needed"),
         (["--to", "csv", "--set", "path"], "expected key=value"),
         (["--to", "csv", "--set", "path=x", "--name", "a/b"], "Route name"),
         (["--to", "csv", "--set", "path=x", "--kind", "sclar"], "Route kinds"),
