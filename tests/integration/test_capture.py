@@ -78,8 +78,9 @@ def test_bytes_that_are_no_text_are_passed_on_as_they_are(tmp_path: Path) -> Non
 def test_afterwards_descriptors_threads_and_hooks_are_as_they_were(tmp_path: Path, recorder: str, body: str) -> None:
     done = scripts.run(
         f"""
-import json, logging
+import gc, json, logging
 def state():
+    gc.collect()  # a mapping of shared memory keeps a descriptor until it is
     def leads(fd):
         try:
             return os.readlink(f"/proc/self/fd/{{fd}}")
