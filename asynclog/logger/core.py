@@ -243,7 +243,9 @@ class Core:
             self.loans.sweep()
             stuck = sorted(one.name for one in self.local_routes if one.place == "caller" and one.name in self.producer.held)
         if stuck and asyncio._get_running_loop() is not None:
-            raise WouldBlock(f"routes {', '.join(stuck)} are full, and their sinks live on the loop of this thread: await write")
+            raise WouldBlock(
+                f"routes {', '.join(stuck)} are full, and their sinks live on the loop of this thread: await write"
+            )
         self._room.wait_here(self.producer)
 
     async def comes_free(self, nbytes: int) -> bool:

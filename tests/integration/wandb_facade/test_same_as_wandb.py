@@ -77,8 +77,32 @@ def test_a_run_has_the_attributes_of_wandbs(real: Any, tmp_path: Path) -> None:
 
 
 def test_the_package_has_the_names_that_programs_use(real: Any) -> None:
-    used = ("run", "config", "summary", "log", "define_metric", "watch", "unwatch", "save", "alert", "log_artifact", "log_model")
-    others = ("join", "setup", "teardown", "login", "require", "Settings", "AlertLevel", "Error", "UsageError", "CommError", "Run")
+    used = (
+        "run",
+        "config",
+        "summary",
+        "log",
+        "define_metric",
+        "watch",
+        "unwatch",
+        "save",
+        "alert",
+        "log_artifact",
+        "log_model",
+    )
+    others = (
+        "join",
+        "setup",
+        "teardown",
+        "login",
+        "require",
+        "Settings",
+        "AlertLevel",
+        "Error",
+        "UsageError",
+        "CommError",
+        "Run",
+    )
     for name in (*used, *others, *FUNCTIONS, *CLASSES):
         assert hasattr(real, name), name
         assert hasattr(facade, name), name
@@ -102,7 +126,13 @@ def flat(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def recorded_by_wandb(program: str, directory: Path) -> OfflineRun:
-    environ = {**os.environ, "WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "WANDB__DISABLE_STATS": "true"}
+    environ = {
+        **os.environ,
+        "WANDB_MODE": "offline",
+        "WANDB_SILENT": "true",
+        "WANDB_CONSOLE": "off",
+        "WANDB__DISABLE_STATS": "true",
+    }
     environ |= {"WANDB_DISABLE_GIT": "true", "WANDB_DISABLE_CODE": "true", "PYTHONPATH": os.getcwd()}
     command = [sys.executable, "-m", "tests.integration.wandb_facade.programs", program, str(directory)]
     subprocess.run(command, env=environ, check=True, timeout=50)
