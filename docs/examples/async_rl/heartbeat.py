@@ -2,6 +2,7 @@
 
 import asyncio
 from time import perf_counter
+from typing import Self
 
 import numpy as np
 
@@ -14,7 +15,7 @@ class Heartbeat:
     def __init__(self) -> None:
         self.delays: list[float] = []
 
-    async def __aenter__(self) -> "Heartbeat":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._beat())
         return self
 
