@@ -43,7 +43,7 @@ class Monitor:
         directory = Path(kwargs.get("output_dir") or ".") / "asynclog"
         self._log = MultiLogger(directory, sinks=self._sinks, config=settings or None, writer=kwargs.get("producer"))
         await self._log.__aenter__()
-        self.run_id = directory.resolve().parent.name
+        self.run_id = directory.parent.name or None
 
     @property
     def log_to(self) -> MultiLogger:
