@@ -17,6 +17,7 @@ import numpy as np
 from asynclog.errors import AsynclogError, WouldBlock
 from asynclog.logger.multi import MultiLogger
 from asynclog.logger.parts import Entry
+from asynclog.logger.pending import Taken
 from asynclog.state import State
 
 _log = logging.getLogger("asynclog")
@@ -132,7 +133,7 @@ def _make_its_own(entry: Entry) -> int:
     taken = entry._take(entry._pending)
     entry._pending = {}
     owned = [one._replace(value=_copied(one.value)) for one in taken.values]
-    entry._further.put_back(taken._replace(values=owned), entry._pending, entry._namespace)
+    entry._further.put_back(Taken(taken.numbers, owned, taken.folds), entry._pending, entry._namespace)
     return sum(_nbytes(one.value) for one in owned)
 
 

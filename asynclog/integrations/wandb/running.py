@@ -50,7 +50,9 @@ class Run:
         self._lock = RLock()
         self._steps, self._metrics = Steps(first_step), Metrics()
         self._summaries = Summaries(self._metrics)
-        self._watching = Watching(lambda values: self.log(values, commit=False))
+        # What is watched goes with the next row, whatever its step: W&B adds it to the row before, where steps are given.
+        self._watched: dict[str, Any] = {}
+        self._watching = Watching(self._watched.update)
         self._alerted: dict[str, float] = {}
         self._finished = False
         self.config = Config(self._record_settings)
@@ -76,6 +78,8 @@ class Run:
             return
         values = {name: plain(value) for name, value in flat(data).items()}
         with self._lock:
+            while self._watched:
+                values.setdefault(*self._watched.popitem())
             done = [(row, self._noted(row)) for row in self._steps.rows(values, step, commit)]
         for row, axes in done:
             self._record(row, axes)
@@ -226,7 +230,8 @@ class Run:
     def _settle(self) -> None:
         assert self._outbox is not None
         with self._lock:
-            left = [(row, self._noted(row)) for row in self._steps.left()]
+            done = self._steps.rows(dict(self._watched), commit=False) + self._steps.left()
+            left = [(row, self._noted(row)) for row in done]
         for row, axes in left:
             self._record(row, axes)
         self._record_summary(self._summaries.values)

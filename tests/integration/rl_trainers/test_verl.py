@@ -154,7 +154,11 @@ def test_an_environment_variable_puts_it_in_place_of_verls_own(tmp_path: Path) -
         "one = Tracking('p', 'e', ['asynclog'])\none.log({'x': 1.5}, 1)\n"
         "ValidationGenerationsLogger().log(one.logger, [['in', 'out', 0.5]], 1)\none.finish()\n"
     )
-    environ = {**os.environ, "VERL_USE_EXTERNAL_MODULES": "asynclog.integrations.verl.plugin", "PYTHONPATH": f"{tmp_path}:{os.getcwd()}"}
+    environ = {
+        **os.environ,
+        "VERL_USE_EXTERNAL_MODULES": "asynclog.integrations.verl.plugin",
+        "PYTHONPATH": f"{tmp_path}:{os.getcwd()}",
+    }
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=True, timeout=50)
     run = al.read(tmp_path / "runs" / "p" / "e")
     assert run.series("x").value.tolist() == [1.5]

@@ -19,7 +19,13 @@ def generated(learner: Learner, count: int, version: int, seed: int) -> list[Sam
         chosen = logprobs.gather(1, digits).reshape(count, TURNS).tolist()
     said = digits.reshape(count, TURNS).tolist()
     return [
-        Sample(prompt, tokens, given, [float(one == right) for one, right in zip(tokens, prompt[::-1], strict=True)], [version] * TURNS)
+        Sample(
+            prompt,
+            tokens,
+            given,
+            [float(one == right) for one, right in zip(tokens, prompt[::-1], strict=True)],
+            [version] * TURNS,
+        )
         for prompt, tokens, given in zip(prompts, said, chosen, strict=True)
     ]
 
