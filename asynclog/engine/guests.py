@@ -41,6 +41,8 @@ class _AnotherLife(Exception):
 class GuestSink:
     """What stands for an attached process. leave(): nothing is to be tried again."""
 
+    hooks = True
+
     def __init__(self, served: Served, end: Callable[[], "tuple[str, str | None]"]) -> None:
         self._served, self._end = served, end
         self.leave: Callable[[], None] = lambda: None
@@ -187,7 +189,7 @@ class Guests:
             name = f"attached-{self._number}-{pid}"
         if not isinstance(filters, dict):
             raise InvalidConfiguration(f"filters: expected a map, got {filters!r}")
-        names = {one: filters.get(one) for one in ("kinds", "namespaces", "phases", "level")}
+        names = {one: filters.get(one) for one in ("kinds", "namespaces", "phases", "level", "levels")}
         route = Route(sink, name=name, place="process", deadline=PATIENCE_S, **names)
         route.ephemeral = True
         run = settings.run

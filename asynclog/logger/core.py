@@ -12,17 +12,22 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from asynclog.artifacts.settings import Artifacts
 from asynclog.engine.settings import Journal
 from asynclog.errors import InvalidValue, LoggerClosed, SinkError, WouldBlock
+from asynclog.flow.hooks import NO_HOOKS, journaled
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
 from asynclog.link.links import Link
 from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
+from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
 from asynclog.logger.loan_account import LoanAccount
@@ -64,13 +69,16 @@ class Core:
         strict: bool,
         writer: str,
         switch_interval: float | None,
+        artifacts: Artifacts,
     ) -> None:
         self.directory = directory
         self.journal = journal if directory is not None else None
         self.routes = routes
         self.limit, self.recorder, self.strict, self.writer = limit, recorder, strict, writer
-        self.config, self.switch_interval = config, switch_interval
+        self.config, self.switch_interval, self.artifacts = config, switch_interval, artifacts
         self.board = DueBoard(self.routes, limit, journal.limit, self.journal is not None)
+        self.hooks = NO_HOOKS if self.journal is None else journaled(journal.kinds)
+        self.wanted_hooks = reduce(or_, (one.hooks for one in routes), self.hooks)
         self.memory_fed = place(routes, journaled=self.journal is not None, recorder=recorder)
         self.quota = quota or memory.default_quota()
         create = memory.create_shared if self._needs_sharing else memory.create_anonymous
@@ -91,6 +99,7 @@ class Core:
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
         self.devices = Devices(self)
+        self.desk: ArtifactDesk | None = None
         self.troubles: dict[str, SinkError] = {}
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []

@@ -12,13 +12,15 @@ import time
 import weakref
 from concurrent.futures import Future
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.engine.rundir import Claim, claim_epoch, open_run
-from asynclog.engine.settings import EngineSettings
+from asynclog.engine.settings import EngineSettings, Journal
 from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
+from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.engines import Engines
 from asynclog.logger.settings import plain_settings
 from asynclog.sink import RunInfo
@@ -96,6 +98,7 @@ class Lifecycle:
             raise RunError(f"run {str(directory)!r} exists already, and resume='never'")
         description = open_run(directory)
         self._claim = claim_epoch(directory, core.writer)
+        self._open_desk(directory.resolve(), core.journal, self._claim.epoch)
         return RunInfo(
             description["id"],
             description["name"],
@@ -105,6 +108,15 @@ class Lifecycle:
             _rank(),
             plain_settings(core.config or {}),
         )
+
+    def _open_desk(self, directory: Path, journal: Journal, epoch: int) -> None:
+        core = self.core
+        durable = journal.fsync != "close"
+        core.desk = ArtifactDesk(directory, core.writer, epoch, core.artifacts, core.routes, durable=durable)
+        try:
+            core.desk.keeper.sweep()
+        except OSError as error:
+            _log.warning("what an earlier life left in %s can't be cleared away: %s", directory / "artifacts", error)
 
     def _describe(self, run: RunInfo) -> EngineSettings:
         core = self.core
@@ -195,6 +207,8 @@ class Lifecycle:
     def _let_go(self) -> None:
         core = self.core
         core.stop_copier()
+        if core.desk is not None:
+            core.desk.leave()
         self._engines.leave()
         if self._switch_interval_before is not None:
             sys.setswitchinterval(self._switch_interval_before)

@@ -221,6 +221,16 @@ def _record(raw: Any, params: Params) -> Value:
     return values.Record(raw, **{name: plain_settings(one) for name, one in params.items()})
 
 
+def _hook(raw: Any, params: Params) -> Value:
+    if not isinstance(raw, str):
+        raise InvalidValue(kind="hook", expected="a str as its name", got=described(raw))
+    return values.Hook(raw)
+
+
+def _artifact(raw: Any, params: Params) -> Value:
+    raise InvalidValue(kind="artifact", expected="an Artifact", got=described(raw), hint="log_artifact takes a path")
+
+
 def _string(raw: Any, params: Params) -> Value:
     if not isinstance(raw, str):
         number = isinstance(raw, int | float)
@@ -258,4 +268,6 @@ MAKERS: Final[dict[str, Maker]] = {
     "record": _record,
     "string": _string,
     "config": _config,
+    "hook": _hook,
+    "artifact": _artifact,
 }

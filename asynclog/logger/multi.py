@@ -20,6 +20,7 @@ _LEAST_S: Final = 0.05
 """For a write that need not wait, whatever the deadline."""
 
 if TYPE_CHECKING:
+    from asynclog.artifacts.settings import Artifacts
     from asynclog.engine.settings import Journal
     from asynclog.flow.limit import RateLimit
     from asynclog.flow.route import Route
@@ -37,7 +38,8 @@ class MultiLogger(Collector):
     resume: "allow" (an existing run goes on as the next epoch), "must", or "never". strict: bad values raise InvalidValue
     instead of being counted and recorded as an event. writer: this process's name within the run. switch_interval: seconds
     between threads' turns at the GIL while sinks or the engine live in threads of this process (it is the interpreter's, so
-    it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it alone.
+    it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it alone. artifacts: how
+    much room files have that ``log_artifact`` keeps, and for how long they stay.
 
     Use it under ``async with`` (or ``with``). It opens on first use; opening raises RunUnwritable, RunInUse, RunNotFound.
     Raises InvalidConfiguration.
@@ -57,6 +59,7 @@ class MultiLogger(Collector):
         strict: bool = False,
         writer: str | None = None,
         switch_interval: float | None = 0.0005,
+        artifacts: "Artifacts | None" = None,
     ) -> None:
         # What does the work loads with the first logger, so that importing the package costs next to nothing.
         from asynclog.logger import arguments
@@ -75,6 +78,7 @@ class MultiLogger(Collector):
             strict=arguments.checked_flag("strict", strict),
             writer=arguments.checked_writer(writer),
             switch_interval=arguments.checked_switch_interval(switch_interval),
+            artifacts=arguments.checked_artifacts(artifacts),
         )
         super().__init__(core, "")
         self._lifecycle = Lifecycle(core, resume)
@@ -258,7 +262,7 @@ class MultiLogger(Collector):
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled logger reopens as a writer of its own in the same run, journal only: for worker processes."""
         core = self._core
-        return _reopened, (core.directory, core.limit, core.journal, core.quota, core.strict, core.writer)
+        return _reopened, (core.directory, core.limit, core.journal, core.quota, core.strict, core.writer, core.artifacts)
 
 
 def _reopened(
@@ -268,9 +272,10 @@ def _reopened(
     quota: int,
     strict: bool,
     writer: str,
+    artifacts: "Artifacts",
 ) -> MultiLogger:
     own = f"{writer}-{os.getpid()}"
-    return MultiLogger(run, limit=limit, journal=journal, slabs=quota, strict=strict, writer=own)
+    return MultiLogger(run, limit=limit, journal=journal, slabs=quota, strict=strict, writer=own, artifacts=artifacts)
 
 
 def _status_of(error: BaseException | None) -> tuple[str, str | None]:

@@ -94,7 +94,7 @@ class Run:
         assert self._outbox is not None
         for phase, values in by_phase(row.values).items():
             state = State(row.step, phase, axes=axes)
-            self._outbox.put(state, [one for name, value in values.items() for one in files.kept(said(name, value))])
+            self._outbox.put(state, [one for name, value in values.items() for one in said(name, value)])
 
     def define_metric(
         self,
@@ -168,7 +168,8 @@ class Run:
         policy: Literal["live", "now", "end"] = "live",
         glob: bool = True,
     ) -> list[str]:
-        """Keep files with the run, as artifacts named by their paths below base_path. Returns their names."""
+        """Keep copies of files with the run, as artifacts named by their paths below base_path, each call a version of theirs.
+        Returns their names. On a loop they are copied beside it."""
         self._check_open("save")
         return self._put_files(files.found(glob_str, base_path, policy, glob))
 
@@ -198,8 +199,8 @@ class Run:
 
     def _put_files(self, named: Mapping[str, Path]) -> list[str]:
         if self._outbox is not None:
-            for one in files.kept([Said("log_artifact", name, path) for name, path in named.items()]):
-                self._outbox.put(State(self._steps.current), [one])
+            row = [Said("log_artifact", name, path, {"overwrite": True}) for name, path in named.items()]
+            self._outbox.put(State(self._steps.current), row)
         return list(named)
 
     # -- the end ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The facade by itself: what it keeps that W&B drops, from where it is called, media, endings, and what it says it doesn't do."""
+"""The facade by itself: what it keeps that W&B drops, from where it is called, media, endings, what it says it doesn't do."""
 
 import asyncio
 import os
@@ -9,7 +9,6 @@ import wave
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +76,7 @@ def test_what_is_wrong_is_refused_as_by_wandb(run: wandb.Run) -> None:
         run.log({"x": 1})
     with pytest.raises(wandb.Error, match=r"wandb\.init\(\) before wandb\.log"):
         wandb.log({"x": 1})
-    with pytest.raises(wandb.Error, match="before wandb.config"):
+    with pytest.raises(wandb.Error, match=r"before wandb\.config"):
         wandb.config.lr  # noqa: B018
 
 
@@ -212,10 +211,26 @@ def test_media_and_values_of_every_kind(run: wandb.Run, tmp_path: Path) -> None:
     events = {event.key: event for event in ended(run).events() if event.namespace == ""}
     kinds = {key: event.kind for key, event in events.items() if event.kind != "config"}
     assert kinds == {
-        **{"image": "image", "over": "image", "images": "image", "audio": "audio", "audio.caption": "string", "wav": "audio"},
-        **{"video": "video", "histogram": "histogram", "counted": "histogram", "table": "table", "html": "string"},
-        **{"html file": "string", "cloud": "point_cloud", "classes": "point_cloud", "array": "histogram", "few": "tensor"},
-        **{"list": "tensor", "one": "scalar", "words": "string", "al": "tensor"},
+        "image": "image",
+        "over": "image",
+        "images": "image",
+        "audio": "audio",
+        "audio.caption": "string",
+        "wav": "audio",
+        "video": "video",
+        "histogram": "histogram",
+        "counted": "histogram",
+        "table": "table",
+        "html": "string",
+        "html file": "string",
+        "cloud": "point_cloud",
+        "classes": "point_cloud",
+        "array": "histogram",
+        "few": "tensor",
+        "list": "tensor",
+        "one": "scalar",
+        "words": "string",
+        "al": "tensor",
     }
     value = {key: event.value for key, event in events.items()}
     assert (value["image"].data == image).all()
@@ -270,13 +285,57 @@ def test_gradients_and_parameters_of_a_watched_module(run: wandb.Run) -> None:
     assert found.series("loss").step.tolist() == [0, 1, 2, 3, 3]
 
 
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_files_are_kept_from_a_thread_and_from_a_loop(run: wandb.Run, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(name)
+    clip = folder / "clip.mp4"
+    clip.write_bytes(b"not a video, but kept as it is")
+    artifact = wandb.Artifact("weights", type="model", metadata={"epoch": 3})
+    artifact.add_dir(str(folder), name="all")
+    with artifact.new_file("notes.txt", mode="w") as file:
+        file.write("made here")
+    assert wandb.save(str(folder / "*.txt"), base_path=folder, policy="now") == ["a.txt", "b.txt"]
+
+    async def main() -> None:
+        run.log_artifact(artifact, aliases=["best"])
+        run.log_model(clip, name="clip")
+        run.log({"clip": wandb.Video(str(clip))}, step=5)
+
+    asyncio.run(main())
+    found = ended(run)
+    logged = {event.key: event for event in found.events(kind="artifact")}
+    assert sorted(logged) == [
+        *(
+            "a.txt",
+            "b.txt",
+            "clip/clip.mp4",
+            "media/clip.mp4",
+            "weights/all/a.txt",
+            "weights/all/b.txt",
+            "weights/all/clip.mp4",
+        ),
+        "weights/notes.txt",
+    ]
+    assert logged["media/clip.mp4"].step == 5
+    about = {event.value.message: event.value.fields for event in found.events(kind="record", key="artifact")}
+    assert about["weights"]["metadata"] == {"epoch": 3}
+    assert about["weights"]["aliases"] == ["best"]
+    assert about["clip"]["type"] == "model"
+
+
 # -- beginnings and ends ----------------------------------------------------------------------------------------------
 
 
 def test_a_run_ends_as_its_body_or_its_exit_code_says(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), wandb.init(dir=tmp_path) as failed:
-        failed.log({"x": 1})
-        1 / 0  # noqa: B018
+    failed = wandb.init(dir=tmp_path)
+    error = ZeroDivisionError("division by zero")
+    failed.log({"x": 1})
+    failed.__exit__(ZeroDivisionError, error, None)
     run = wandb.init(dir=tmp_path)
     wandb.finish(exit_code=2)
     wandb.finish()

@@ -13,6 +13,7 @@ from asynclog.readers.export.media import ENCODERS, file_of, suffixes
 from asynclog.values import (
     Audio,
     Histogram,
+    Hook,
     Image,
     Mesh,
     PointCloud,
@@ -41,6 +42,7 @@ def examples() -> list[Any]:
         Table.of_rows(["step", "said"], [(1, "a"), (2, "b")]),
         Rollout([{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}], tokens=np.arange(5), reward=1.0),
         Record("disk full", level=40, exception="Traceback …"),
+        Hook("epoch_end"),
         "text",
         {"lr": 0.1},
     ]
