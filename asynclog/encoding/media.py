@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from asynclog.encoding.artifact import artifact_facts, artifact_line
 from asynclog.encoding.bounds import film_rate, gif_delay, obstacle
 from asynclog.encoding.conversation import conversation
 from asynclog.encoding.glb import cloud_glb, mesh_glb
@@ -22,6 +23,7 @@ from asynclog.encoding.ply import cloud_ply, mesh_ply
 from asynclog.errors import AsynclogError, InvalidValue
 from asynclog.normal import plot, view
 from asynclog.values import (
+    Artifact,
     Audio,
     Histogram,
     Hook,
@@ -297,6 +299,7 @@ ENCODERS: Final[Encoders] = {
     Table: {".csv": _table_csv},
     Rollout: {".json": _rollout_json, ".txt": _rollout_text},
     Record: {".json": lambda value: _json(value.params()), ".txt": _record_text},
+    Artifact: {".json": lambda value: _json(artifact_facts(value)), ".txt": lambda value: f"{artifact_line(value)}\n".encode()},
     Hook: {".json": lambda value: _json(value.params()), ".txt": lambda value: f"{value.name}\n".encode()},
     str: {".txt": lambda value: value.encode()},
     dict: {".json": _json},

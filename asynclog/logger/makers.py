@@ -238,6 +238,10 @@ def _hook(raw: Any, params: Params) -> Value:
     return values.Hook(raw)
 
 
+def _artifact(raw: Any, params: Params) -> Value:
+    raise InvalidValue(kind="artifact", expected="an Artifact", got=described(raw), hint="log_artifact takes a path")
+
+
 def _string(raw: Any, params: Params) -> Value:
     if not isinstance(raw, str):
         number = isinstance(raw, int | float)
@@ -276,4 +280,5 @@ MAKERS: Final[dict[str, Maker]] = {
     "string": _string,
     "config": _config,
     "hook": _hook,
+    "artifact": _artifact,
 }

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from asynclog.encoding.artifact import artifact_line
 from asynclog.encoding.bounds import note, obstacle
 from asynclog.encoding.conversation import conversation
 from asynclog.encoding.media import ENCODERS, checked, file_of, png, written
@@ -22,6 +23,7 @@ from asynclog.readers.export.markup import escape
 from asynclog.sinks.summary import described
 from asynclog.values import (
     Array,
+    Artifact,
     Audio,
     Histogram,
     Hook,
@@ -268,6 +270,7 @@ _SHOWN: Final[dict[type, Callable[[Any], str]]] = {
     Table: _table,
     Rollout: _rollout,
     Record: _record,
+    Artifact: lambda value: f'<p class="said">{escape(artifact_line(value))}</p>',
     Hook: lambda value: f'<p class="said">{escape(value.name)}</p>',
     str: lambda value: f"<pre>{escape(value)}</pre>",
 }

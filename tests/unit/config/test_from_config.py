@@ -440,3 +440,16 @@ def test_neither_the_package_nor_its_configuration_loads_pydantic_before_it_is_a
     ask = "import sys, asynclog as al; al.from_config; al.config.load; print('pydantic' in sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=50)
     assert loaded.stdout.strip() == "False"
+
+
+def test_a_configuration_says_what_training_goes_back_to(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for rewind_to, stop in ((None, 10), (4, 6), ({"train": 2}, 4)):
+        given = {"run": str(run), "recorder": "thread", "rewind_to": rewind_to}
+        with al.from_config(given) as log:
+            for step in range(5 if rewind_to == 4 else 3 if rewind_to else 0, stop):
+                log.log_scalar("loss", 1.0)
+                log.write_nowait(step)
+    assert al.read(run).series("loss").step.tolist() == [0, 1, 2, 3]
+    with pytest.raises(al.errors.InvalidConfiguration, match="rewind_to"):
+        al.from_config({"run": str(run), "rewind_to": {"training": 3}})
