@@ -64,7 +64,7 @@ class Build:
         settings = self.settings
         if settings is None or self.complaints:
             return None
-        limit, journal, capture = self._limit, settings.journal, settings.capture
+        limit, journal, capture, artifacts = self._limit, settings.journal, settings.capture, settings.artifacts
         return self._attempt(
             (),
             lambda: MultiLogger(
@@ -72,6 +72,7 @@ class Build:
                 sinks=self.routes,
                 limit=None if limit is None else limit.made(),
                 journal=None if journal is None else journal.made(),
+                artifacts=None if artifacts is None else artifacts.made(),
                 capture=False if capture is None else capture.made(),
                 **{name: getattr(settings, name) for name in _AS_IT_IS},
             ),

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
+from asynclog.artifacts.settings import Artifacts
 from asynclog.config.captured import Captured
 from asynclog.config.part import Part, Seconds
 from asynclog.config.tracked import RoutinesSection
@@ -139,6 +140,23 @@ class JournalSettings(Part):
         return Journal(limit=limit, kinds=kinds, **given)
 
 
+class ArtifactSettings(Part):
+    """How much room the files have that `log_artifact` keeps: the arguments of an `Artifacts`."""
+
+    quota: int | None = Field(default=None, ge=0, description="bytes that they may take; as the disk has room")
+    full: Literal["wait", "refuse"] = Field(default="wait", description="what becomes of one that would be too much")
+    keep: int | None = Field(default=None, ge=1, description="of how many versions of a name the bytes are kept; of all")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        return {one.name: getattr(given, one.name) for one in fields(given)} if isinstance(given, Artifacts) else given
+
+    def made(self) -> Artifacts:
+        """The Artifacts that it says."""
+        return Artifacts(**self.model_dump())
+
+
 class Policy(Intervals):
     """How a sink is served: the arguments of a `Route`."""
 
@@ -235,6 +253,7 @@ class LoggerSettings(Intervals):
         default=0.0005, description="seconds between threads' turns while sinks live in threads of this process"
     )
     capture: Captured = Field(default=None, description="prints, log records, the environment, the machine; `true` for all")
+    artifacts: ArtifactSettings | None = Field(default=None, description="how much room files have that are kept")
     config: Annotated[Any, WithJsonSchema({"type": "object"})] = Field(
         default=None, description="the run's settings, recorded with the first write"
     )

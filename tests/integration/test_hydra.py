@@ -107,6 +107,7 @@ def test_each_sink_has_a_config_that_makes_it(app: Path, monkeypatch: pytest.Mon
     pytest.importorskip("rich")
     monkeypatch.setenv("NEPTUNE_PROJECT", "team/digits")
     monkeypatch.setenv("ARTIFACTS_URL", "memory:///")
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://localhost/hook")
     written(app, train=f"defaults:\n  - asynclog: default\n  - asynclog/sinks: [{', '.join(SINKS)}]\n")
     log = hydra.utils.instantiate(composed("train").asynclog)
     assert [(type(one.sink).__name__.lower(), one.name) for one in log._core.routes] == [(name, name) for name in SINKS]

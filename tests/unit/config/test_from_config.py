@@ -1,5 +1,6 @@
 """A logger from configuration: what each key becomes, where values end up, and what a person is told who mistyped."""
 
+import inspect
 import math
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 import asynclog as al
+from asynclog.artifacts.settings import Artifacts
 from asynclog.config import parse
+from asynclog.config.models import LoggerSettings
 from asynclog.errors import InvalidConfiguration
 
 MODULE = """
@@ -108,9 +111,11 @@ def test_keys_become_the_arguments_of_a_multilogger() -> None:
             "capture": True,
             "writer": "me",
             "switch_interval": None,
+            "artifacts": {"quota": 1000, "full": "refuse", "keep": 2},
         }
     )
     core = log._core
+    assert core.artifacts == Artifacts(1000, "refuse", 2)
     assert core.limit is not None
     assert (core.limit.interval("train"), core.limit.interval("valid"), core.limit.steps) == (2.0, 0.0, 3)
     assert core.journal is not None
@@ -120,6 +125,11 @@ def test_keys_become_the_arguments_of_a_multilogger() -> None:
     assert core.journal.limit.interval("test") == 7.0
     assert (core.quota, core.recorder, core.strict, core.writer) == (32 << 20, "thread", True, "me")
     assert core.switch_interval is None
+
+
+def test_every_argument_of_a_multilogger_has_a_key() -> None:
+    """One that is added there is missed here."""
+    assert {*inspect.signature(al.MultiLogger).parameters} <= {*LoggerSettings.model_fields}
 
 
 def test_a_sink_is_named_or_a_class_or_a_file_or_an_entry_point(package: str, tmp_path: Path) -> None:
@@ -224,10 +234,18 @@ def test_overrides_lie_over_the_file_and_may_be_objects(tmp_path: Path) -> None:
     path = written(tmp_path / "own.yaml", "run: a\nlimit: 3\nconfig: {lr: 1, depth: 2}\njournal: {fsync: close}")
     memory = al.sinks.Memory()
     route = al.Route(al.sinks.CSV("x.csv"), name="mine")
-    overrides = {"run": tmp_path, "limit": al.RateLimit(1.0, test=4.0), "journal": al.Journal(linger=3.0), "config": {"lr": 5}}
+    artifacts = Artifacts(keep=3)
+    overrides = {
+        "artifacts": artifacts,
+        "run": tmp_path,
+        "limit": al.RateLimit(1.0, test=4.0),
+        "journal": al.Journal(linger=3.0),
+        "config": {"lr": 5},
+    }
     log = al.from_config(path, sinks=[memory, route], **overrides)
     core = log._core
     assert (core.directory, core.config) == (tmp_path, {"lr": 5, "depth": 2})
+    assert core.artifacts == artifacts
     assert core.limit is not None
     assert [core.limit.interval(phase) for phase in ("train", "valid", "test")] == [1.0, 1.0, 4.0]
     assert core.journal is not None
