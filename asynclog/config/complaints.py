@@ -74,7 +74,8 @@ def complaints_of(error: "ValidationError", model: "type[BaseModel]") -> Iterato
         key: Key = one["loc"]
         kind, given = one["type"], one["input"]
         if kind == "extra_forbidden":
-            known = list(_fields_at(model, key[:-1]))
+            # ml-starter's names last: a model's fields begin with those of what it derives from.
+            known = sorted(_fields_at(model, key[:-1]), key=lambda name: name.startswith("write_"))
             way = nearest(key[-1], known) or f"; there are {shortened(', '.join(known), 400)}"
             yield Complaint(key, f"there is no such key{way}")
         elif kind == "missing":

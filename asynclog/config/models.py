@@ -20,6 +20,7 @@ from asynclog.engine.settings import Journal
 from asynclog.flow.limit import RateLimit, is_number
 from asynclog.flow.queue import Overflow
 from asynclog.flow.route import Route
+from asynclog.logger.naming import described
 from asynclog.sink import Place
 from asynclog.state import PHASES, Level, Phase
 from asynclog.values import EVERY_KIND
@@ -232,6 +233,23 @@ def _as_text(path: Any) -> Any:
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
+def _step_or_steps(given: Any) -> Any:
+    by_phase = isinstance(given, Mapping) and all(name in PHASES for name in given)
+    steps = list(given.values()) if isinstance(given, Mapping) else [given]
+    if given is None or ((by_phase or not isinstance(given, Mapping)) and all(type(one) is int for one in steps)):
+        return given
+    raise ValueError(f"expected a step, or one by phase ({', '.join(PHASES)}), got {described(given)}")
+
+
+_STEPS: Final[JsonDict] = {
+    "anyOf": [
+        {"type": "integer"},
+        {"type": "object", "propertyNames": {"enum": list(PHASES)}, "additionalProperties": {"type": "integer"}},
+        {"type": "null"},
+    ]
+}
+
+
 class LoggerSettings(Intervals):
     """All that a configuration may say of a `MultiLogger`."""
 
@@ -244,7 +262,7 @@ class LoggerSettings(Intervals):
     slabs: int | None = Field(default=None, ge=16 << 20, description="bytes of shared memory at most")
     recorder: Literal["process", "thread"] = Field(default="process", description="`process` survives the training process")
     resume: Literal["allow", "must", "never"] = Field(default="allow", description="whether a run that is there goes on")
-    rewind_to: Annotated[int | dict[Phase, int] | None, Field(union_mode="left_to_right")] = Field(
+    rewind_to: Annotated[Any, BeforeValidator(_step_or_steps), WithJsonSchema(_STEPS)] = Field(
         default=None, description="go on from this step: what was recorded later is superseded; or a step by phase"
     )
     strict: bool = Field(default=False, description="bad values raise `InvalidValue`, in place of being counted")

@@ -1,5 +1,6 @@
 """Hydra's real machinery over the configs that the package brings: composed, overridden, instantiated, trained with."""
 
+import json
 import os
 import subprocess
 import sys
@@ -166,11 +167,12 @@ def test_override_logger_makes_unifi3ds_logger_for_each_backend(app: Path, tmp_p
     assert [type(one).__name__ for one in logger.routines.trackers] == ["Metrics", "Images", "Histograms"]
 
 
-def test_unifi3ds_readme_trains(app: Path, tmp_path: Path) -> None:
+def trained(app: Path, root: Path, backend: str) -> al.Run:
+    """What the README's experiment leaves behind."""
     import numpy as np
 
-    config = unifi3d(app, tmp_path, "tensorboard", "logger.tensorboard.config.print_every_n_seconds=0")
-    logger = hydra.utils.instantiate(config.tensorboard)
+    config = unifi3d(app, root, backend, f"logger.{backend}.config.print_every_n_seconds=0")
+    logger = hydra.utils.instantiate(config[backend])
     logger.log_hyperparams({"lr": 0.1})
     picture = np.zeros((2, 3, 8, 8), np.float32)
     for iteration in range(4):
@@ -179,13 +181,36 @@ def test_unifi3ds_readme_trains(app: Path, tmp_path: Path) -> None:
         logger.log_iter({**said, **data, "render_rec_gt": picture, "render_rec": picture, "hist_loss": np.arange(9.0)})
     logger.log_epoch()
     logger.end_log()
-    run = al.read(tmp_path / "out" / "log" / "tensorboard")
+    return al.read(root / "out" / "log" / backend)
+
+
+def test_unifi3ds_readme_trains(app: Path, tmp_path: Path) -> None:
+    run = trained(app, tmp_path, "tensorboard")
     assert run.status == "finished"
     losses = run.series("reconstruction_loss/train", namespace="Metric-BatchWise")
     assert losses.value.tolist() == [1.0, 0.5, 1 / 3, 0.25]
     assert losses.step.tolist() == [0, 1, 2, 3]
     assert {event.kind for event in run.events()} >= {"scalar", "image", "histogram", "config"}
     assert list((tmp_path / "out" / "log" / "tensorboard" / "tensorboard").glob("events.*"))
+
+
+@pytest.mark.slow
+@pytest.mark.blocking
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_unifi3ds_readme_reaches_aim_as_it_stands(app: Path, tmp_path: Path) -> None:
+    pytest.importorskip("aim")
+    from tests.conformance.test_aim import found_run, points, sequences
+
+    trained(app, tmp_path, "aim")
+    about = json.loads((tmp_path / "out" / "log" / "aim" / "run.json").read_text())
+    found = found_run(tmp_path, about["id"])
+    assert found.experiment == "chairs"
+    there = {sequence.name: [value for _, value, *_ in points(sequence)] for _, _, sequence in sequences(found)}
+    losses = next(values for name, values in there.items() if name.endswith("reconstruction_loss/train") and len(values) == 4)
+    assert losses == [1.0, 0.5, 1 / 3, 0.25]
+    assert any(name.endswith("render_rec") or "render_rec/" in name for name in there)
 
 
 @pytest.mark.parametrize("path", LOGGERS, ids=lambda path: path.stem)
