@@ -20,7 +20,7 @@ import numpy as np
 
 from asynclog.flow.limit import Limiter
 from asynclog.flow.reduce import Fold
-from asynclog.flow.route import Route
+from asynclog.flow.route import CONSOLE, Route
 from asynclog.sink import Event
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.schema import Series
@@ -90,6 +90,9 @@ class Selector:
         for at, event in enumerate(record.part.events()):
             if not self.route.wants(event.kind, event.phase, event.namespace, event.level):
                 settled.filtered += 1
+                continue
+            if self.bit is None and event.namespace == CONSOLE and not self.route.takes_console:
+                settled.not_due += 1
                 continue
             mask = masks[at] if masks is not None else record.due
             due = self._due(event.phase, event.step, event.time_ns, int(mask) if isinstance(mask, int) else always)
