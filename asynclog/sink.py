@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asynclog.state import State
+from asynclog.values import HOOKS
 
 Place = Literal["recorder", "process", "thread", "caller"]
 PLACES: Final = ("recorder", "process", "thread", "caller")
@@ -135,6 +136,9 @@ class RunInfo:
     config: Mapping[str, Any] = field(default_factory=dict)
     resumed: bool = False
     """True if an earlier epoch of this route has delivered before: append, don't truncate."""
+    rewound_to: Mapping[str, int] | None = None
+    """Set if training went back to a checkpoint since this route delivered last: by phase the last step that holds. What was
+    delivered before at later steps is superseded; none of it is delivered from here on."""
 
     def sink_directory(self, name: str) -> Path:
         base = self.directory if self.directory is not None else Path.cwd()
@@ -155,7 +159,8 @@ class Sink(Protocol):
     body raised; error says what), "killed" or "exited" (it went without closing). Not where the sink is closed and the run goes
     on. It may come again in a later process.
     ``default_place``: where it runs unless a Route says otherwise. ``ephemeral = True``: it keeps nothing over a restart, so
-    no cursor is kept for it and it begins at its own epoch.
+    no cursor is kept for it and it begins at its own epoch. ``hooks``: True, or the names of those that it wants, as events of
+    kind "hook" among the others.
     """
 
     async def write(self, batch: Batch, /) -> None: ...
@@ -172,13 +177,15 @@ def _turn() -> Generator[None, None, None]:
 
 
 class BaseSink:
-    """For sinks that think in kinds: override any ``log_*`` hook, plain or async; the rest is ignored.
+    """For sinks that think in kinds: override any ``log_*`` method, plain or async; the rest is ignored.
 
-    Hooks get (key, value, state, namespace); ``log_config`` gets the mapping alone. ``write(state)`` is overridden as
-    ``after_write(state)``: called once a write, after its values.
+    They get (key, value, state, namespace); ``log_config`` gets the mapping alone. ``write(state)`` is overridden as
+    ``after_write(state)``: called once a write, after its values. What happens in the training reaches methods of its name,
+    ``fit_start(state)``, ``epoch_end(state)``, ``batch_end(state)`` … (``asynclog.values.HOOKS``), or ``hook(name, state)``.
     """
 
     default_place: ClassVar[Place] = "thread"
+    _last: State = State(0)
 
     async def open(self, run: RunInfo) -> None:
         """Called once, before anything else."""
@@ -188,15 +195,31 @@ class BaseSink:
             if at % _A_TURN_WRITES == 0:
                 await _turn()
             for event in one.events:
-                hook = getattr(self, f"log_{event.kind}", None)
-                if hook is None:
+                if event.kind == "hook":
+                    await settle(self.hook(event.value.name, one.state))
+                    continue
+                method = getattr(self, f"log_{event.kind}", None)
+                if method is None:
                     continue
                 arguments = (event.value,) if event.kind == "config" else (event.key, event.value, one.state, event.namespace)
-                await settle(hook(*arguments))
+                await settle(method(*arguments))
             await settle(self.after_write(one.state))
+            self._last = one.state
 
     def after_write(self, state: State) -> Any:
         """Called once a write, after its values. Plain or async."""
+
+    def hook(self, name: str, state: State) -> Any:
+        """Called for each hook, in its place among the values; calls the method of its name. Overridden, it gets every hook,
+        whatever its name; otherwise only those come that have a method. Plain or async."""
+        method = getattr(self, name, None) if name in HOOKS else None
+        return None if method is None else method(state)
+
+    def close(self, state: State) -> Any:
+        """Called at the end, after ``run_ended``, with the last state there was. Plain or async."""
+
+    def post_close(self) -> Any:
+        """Called after ``close``. Plain or async."""
 
     async def flush(self) -> None:
         """Called by ``MultiLogger.flush``, after everything before it was written."""
@@ -205,7 +228,9 @@ class BaseSink:
         """Called before ``aclose`` if the run has ended and all of it was written."""
 
     async def aclose(self) -> None:
-        """Called once, at the end."""
+        """Called once, at the end; calls ``close`` and ``post_close``."""
+        await settle(self.close(self._last))
+        await settle(self.post_close())
 
 
 async def settle(outcome: Any) -> Any:

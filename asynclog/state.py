@@ -16,6 +16,7 @@ Phase = Literal["train", "valid", "test"]
 Level = Literal["fit", "epoch", "batch"]
 PHASES: Final[tuple[str, ...]] = get_args(Phase)
 LEVELS: Final[tuple[str, ...]] = get_args(Level)
+"""From the coarsest to the finest."""
 _NO_AXES: Final[Mapping[str, float]] = MappingProxyType({})
 
 

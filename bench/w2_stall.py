@@ -36,6 +36,11 @@ LOADS = {
 }
 PACED_STEP = Bar(0.12)
 BUSY_S = 50e-6
+NEIGHBOUR = """
+import os
+os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+while True: pass
+"""
 
 Log = Callable[[int, dict[str, float], Arrays], Awaitable[None]]
 
@@ -70,11 +75,11 @@ def empty(directory: Path, *, load: str, seconds: float) -> Sample:
     return asyncio.run(loop(load, 0, seconds, silence))
 
 
-def beset(directory: Path, *, load: str, seconds: float) -> Sample:
-    """What the machine itself does: a loop that computes a little each step and logs nothing, beside a busy process.
+def beset(directory: Path, *, load: str, seconds: float, neighbours: int = 1) -> Sample:
+    """What the machine itself does: a loop that computes a little each step and logs nothing, beside busy processes.
 
     A logger with a process of its own keeps a second core busy; where the host gives two busy cores less than two, any
-    loop is late then.
+    loop is late then. The neighbours are scheduled as the recorder and its workers are.
     """
 
     async def compute(step: int, values: dict[str, float], arrays: Arrays) -> None:
@@ -82,12 +87,13 @@ def beset(directory: Path, *, load: str, seconds: float) -> Sample:
         while perf_counter() < until:
             pass
 
-    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    busy = [subprocess.Popen([sys.executable, "-c", NEIGHBOUR]) for _ in range(neighbours)]
     try:
         return asyncio.run(loop(load, 0, seconds, compute))
     finally:
-        neighbour.kill()
-        neighbour.wait()
+        for one in busy:
+            one.kill()
+            one.wait()
 
 
 def inline(directory: Path, *, load: str, steps: int) -> Sample:

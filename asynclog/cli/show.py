@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from asynclog.cli.complete import keys_of
-from asynclog.cli.screen import errors, read_run, screen
+from asynclog.cli.screen import Superseded, errors, read_run, screen
 from asynclog.cli.surroundings import print_surroundings
 from asynclog.cli.table import show_table
 from asynclog.cli.told import body, told
@@ -30,10 +30,11 @@ def show(
     kind: Annotated[str | None, typer.Option(help="Of this kind, where a key has several.")] = None,
     save: Annotated[Path | None, typer.Option("--save", "-o", help="Write it: .png .wav .mp4 .ply .npy .csv .html …")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    superseded: Superseded = False,
 ) -> None:
     """Show one image, sound, video, text or table of a run whole, or save it in a file that other programs open. Without a key:
     how the run ended, with the traceback of what ended it, and where it was made."""
-    found = read_run(run)
+    found = read_run(run, superseded=superseded)
     if key is None:
         if save is not None:
             raise AsynclogError("--save saves one value: name its key")

@@ -196,16 +196,21 @@ class LoggingSection(Part):
 
 
 def by_name(given: Any) -> Any:
-    """A mapping of sinks: its keys are their routes' names."""
+    """Sinks as a list; the keys of a mapping are their routes' names."""
     if not isinstance(given, Mapping):
         return given
     named = []
     for name, one in given.items():
-        entry = {"use": one} if isinstance(one, str) else one
-        if isinstance(entry, Mapping):
-            route = entry.get("route", {})
-            entry = {"use": name, **entry} if "_target_" not in entry else entry
-            entry = {**entry, "route": {"name": name, **route} if isinstance(route, Mapping) else route}
+        entry = one
+        if isinstance(one, str):
+            entry = {"use": one, "route": {"name": name}}
+        elif isinstance(one, Mapping):
+            route = one.get("route", {})
+            entry = {**one, "route": {"name": name, **route} if isinstance(route, Mapping) else route}
+            if "_target_" not in one:
+                entry = {"use": name, **entry}
+        elif not isinstance(one, Route) and callable(getattr(one, "aclose", None)):
+            entry = {"use": type(one).__name__, "ready": one, "route": {"name": name}}
         named.append(entry)
     return named
 
@@ -226,6 +231,9 @@ class LoggerSettings(Intervals):
     slabs: int | None = Field(default=None, ge=16 << 20, description="bytes of shared memory at most")
     recorder: Literal["process", "thread"] = Field(default="process", description="`process` survives the training process")
     resume: Literal["allow", "must", "never"] = Field(default="allow", description="whether a run that is there goes on")
+    rewind_to: Annotated[int | dict[Phase, int] | None, Field(union_mode="left_to_right")] = Field(
+        default=None, description="go on from this step: what was recorded later is superseded; or a step by phase"
+    )
     strict: bool = Field(default=False, description="bad values raise `InvalidValue`, in place of being counted")
     writer: str | None = Field(default=None, description="this process's name within the run; `main`, or `rank<n>`")
     switch_interval: Annotated[float, Field(gt=0, lt=1e6)] | None = Field(

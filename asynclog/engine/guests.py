@@ -42,6 +42,7 @@ class GuestSink:
     """What stands for an attached process. leave(): nothing is to be tried again."""
 
     takes_console: ClassVar[bool] = True
+    hooks = True
 
     def __init__(self, served: Served, end: Callable[[], "tuple[str, str | None]"]) -> None:
         self._served, self._end = served, end
@@ -189,7 +190,7 @@ class Guests:
             name = f"attached-{self._number}-{pid}"
         if not isinstance(filters, dict):
             raise InvalidConfiguration(f"filters: expected a map, got {filters!r}")
-        names = {one: filters.get(one) for one in ("kinds", "namespaces", "phases", "level")}
+        names = {one: filters.get(one) for one in ("kinds", "namespaces", "phases", "level", "levels")}
         route = Route(sink, name=name, place="process", deadline=PATIENCE_S, **names)
         route.ephemeral = True
         run = settings.run

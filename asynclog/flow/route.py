@@ -6,12 +6,15 @@ from math import inf
 from typing import Any, Final
 
 from asynclog.errors import InvalidConfiguration
+from asynclog.flow.hooks import EVERY_HOOK, NO_HOOKS, hooks_of
 from asynclog.flow.limit import RateLimit, is_number
 from asynclog.flow.queue import OVERFLOWS, Overflow
 from asynclog.sink import PLACES, Place, Sink
 from asynclog.state import LEVELS, PHASES
 from asynclog.values import EVERY_KIND
 
+UNLIMITED: Final = frozenset({"hook", "artifact"})
+"""Kinds that ask no limit, and use none up: what happens, and checkpoints, are not thinned out."""
 CONSOLE: Final = "console"
 """The namespace of lines that were captured from stdout and stderr. They go to sinks whose class says ``takes_console``, and
 on routes whose namespaces name it."""
@@ -53,8 +56,8 @@ class Route:
     (read on from the journal; the default of a run that has one), "drop_oldest" (otherwise), "drop_newest" or "block".
     place: "recorder" (a thread of the recorder), "process" (a worker process under it), "thread" (of the training process) or
     "caller" (its loop); the sink's class may have a default. worker: routes that name the same one share a process; default:
-    one of its own. kinds, namespaces, phases, level: what the
-    sink gets; None for everything; a namespace includes those below it. deadline: seconds that its end may take.
+    one of its own. kinds, namespaces, phases, levels: what the sink gets; None for everything; a namespace includes those
+    below it. level: the finest that it gets, so that "epoch" is "fit" and "epoch". deadline: seconds that its end may take.
 
     Raises InvalidConfiguration.
     """
@@ -72,6 +75,7 @@ class Route:
         namespaces: Iterable[str] | None = None,
         phases: Iterable[str] | None = None,
         level: str | None = None,
+        levels: Iterable[str] | None = None,
         deadline: float = 30.0,
     ) -> None:
         if isinstance(sink, type):
@@ -102,13 +106,19 @@ class Route:
         if worker is not None and self.place != "process":
             raise InvalidConfiguration(f"Route {self.name} worker: only a sink with place='process' has one")
         self._worker = worker
-        self.kinds = _checked_set("kinds", kinds, EVERY_KIND)
+        self.kinds = _checked_set("kinds", getattr(sink, "default_kinds", None) if kinds is None else kinds, EVERY_KIND)
         self.phases = _checked_set("phases", phases, PHASES)
         if level is not None and level not in LEVELS:
             raise InvalidConfiguration(f"Route level: expected one of {', '.join(LEVELS)}, got {level!r}")
         self.level = level
+        self.levels = _checked_set("levels", levels, LEVELS)
+        upto = LEVELS if level is None else LEVELS[: LEVELS.index(level) + 1]
+        self._levels = frozenset(upto) if self.levels is None else self.levels.intersection(upto)
         self.namespaces = _checked_namespaces(namespaces)
         self.ephemeral = bool(getattr(sink, "ephemeral", False))
+        self.hooks = hooks_of(sink)
+        if self.kinds is not None:
+            self.hooks = (self.hooks or EVERY_HOOK) if "hook" in self.kinds else NO_HOOKS
         named = self.namespaces is not None and any(_below(CONSOLE, one) for one in self.namespaces)
         # Else a sink that prints would be given what it printed.
         self.takes_console = named or bool(getattr(sink, "takes_console", False))
@@ -123,14 +133,14 @@ class Route:
         return (
             (self.kinds is None or kind in self.kinds)
             and (self.phases is None or phase in self.phases)
-            and (self.level is None or level == self.level)
+            and level in self._levels
             and (self.namespaces is None or any(_below(namespace, one) for one in self.namespaces))
         )
 
     @property
     def filters(self) -> bool:
         """Whether there is any filter at all."""
-        return any(one is not None for one in (self.kinds, self.phases, self.level, self.namespaces))
+        return any(one is not None for one in (self.kinds, self.phases, self.level, self.levels, self.namespaces))
 
     def __repr__(self) -> str:
         return f"Route({self.sink!r}, name={self.name!r}, place={self.place!r})"

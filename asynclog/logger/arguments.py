@@ -5,9 +5,11 @@ came, and the nearest right way.
 import os
 import re
 from collections.abc import Iterable, Mapping
+from operator import index
 from pathlib import Path
 from typing import Any, Final
 
+from asynclog.artifacts.settings import Artifacts
 from asynclog.engine.settings import Journal
 from asynclog.engine.travel import check_picklable
 from asynclog.errors import InvalidConfiguration
@@ -17,6 +19,7 @@ from asynclog.logger.capturing.settings import Capture
 from asynclog.logger.naming import described
 from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
+from asynclog.state import PHASES
 
 SMALLEST_QUOTA: Final = 16 << 20
 _MOST_ROUTES: Final = 63
@@ -73,6 +76,34 @@ def checked_journal(journal: Any) -> Journal:
     if journal is not None and not isinstance(journal, Journal):
         raise _refuse("journal", "a Journal", journal, "run=None is a logger that keeps nothing" if journal is False else "")
     return journal or Journal()
+
+
+def checked_artifacts(artifacts: Any) -> Artifacts:
+    """How files are kept. Raises InvalidConfiguration."""
+    if artifacts is not None and not isinstance(artifacts, Artifacts):
+        raise _refuse("artifacts", "an Artifacts", artifacts, "write Artifacts(quota=…, keep=…)")
+    return artifacts or Artifacts()
+
+
+def checked_rewind(rewind_to: Any, resume: str, run: Any) -> Mapping[str, int] | None:
+    """The last step that holds, by phase. Raises InvalidConfiguration."""
+    if rewind_to is None:
+        return None
+    if run is None:
+        raise InvalidConfiguration("rewind_to: a logger without a run's directory has nothing to go back in; pass run=")
+    if resume == "never":
+        raise InvalidConfiguration(
+            "rewind_to: resume='never' begins a run that has nothing to go back in; leave one of them out"
+        )
+    by_phase = rewind_to if isinstance(rewind_to, Mapping) else dict.fromkeys(PHASES, rewind_to)
+    if not by_phase:
+        raise _refuse("rewind_to", "a step, or a step a phase", rewind_to, "leave it out to go on where the run stands")
+    for phase, step in by_phase.items():
+        if phase not in PHASES:
+            raise _refuse("rewind_to", f"steps by phase ({', '.join(PHASES)})", phase)
+        if isinstance(step, bool) or not hasattr(type(step), "__index__") or not -(2**63) <= index(step) < 2**63:
+            raise _refuse("rewind_to", "a whole number of 64 bits as the step", step)
+    return {phase: index(step) for phase, step in by_phase.items()}
 
 
 def checked_quota(slabs: Any) -> int | None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.errors import InvalidValue, NoRoom, WouldBlock
 from asynclog.flow.reduce import checked
+from asynclog.logger.happenings import Happenings
+from asynclog.logger.keeping import Keeping
 from asynclog.logger.kinds import Kinds
 from asynclog.logger.loan import Loans
 from asynclog.logger.namespaces import Namespaces
@@ -38,7 +40,7 @@ def _of_any_kind(values: Mapping[str, Any], width: int) -> dict[str, Any]:
     }
 
 
-class Collector(Kinds, Loans, Namespaces, Tables):
+class Collector(Happenings, Keeping, Kinds, Loans, Namespaces, Tables):
     """Pending values under a namespace, and the writing of them."""
 
     def __init__(self, core: "Core", namespace: str) -> None:
@@ -187,7 +189,10 @@ class Collector(Kinds, Loans, Namespaces, Tables):
         core = self._core
         if core.state == "new":
             await core.open_off_loop()
-        taken = self._take(pending)
+        await self._record(self._take(pending), state)
+
+    async def _record(self, taken: Taken, state: State | int) -> None:
+        core = self._core
         if core.inert:
             return
         writing: Writing | None = None
@@ -223,7 +228,10 @@ class Collector(Kinds, Loans, Namespaces, Tables):
         core = self._core
         if core.state == "new":
             core.open_here()
-        taken = self._take(pending)
+        self._record_nowait(self._take(pending), state)
+
+    def _record_nowait(self, taken: Taken, state: State | int) -> None:
+        core = self._core
         if core.inert:
             return
         with core.producer.lock:
@@ -249,6 +257,21 @@ class Collector(Kinds, Loans, Namespaces, Tables):
             core.producer.counts.discarded += len(taken)
             taken.give_back()
             raise
+
+    def write_blocking(self, state: State | int) -> None:
+        """The same, waiting in this thread where ``write`` waits, for code that is not async: callbacks of trainers, cells of a
+        notebook. A loop that runs in this thread stands still meanwhile.
+
+        Raises WouldBlock, keeping what is pending, if it would wait for ever: a route with overflow="block" is full, and its
+        sink lives on the loop of this thread.
+        """
+        while True:
+            try:
+                self.write_nowait(state)
+            except WouldBlock:
+                self._core.room_here()
+            else:
+                return
 
     def _settle_block(self, block: "Block | None", taken: Taken) -> None:
         """Let the hot path go on with a block, if the numbers of this write were of the plain kind it can do."""

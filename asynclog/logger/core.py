@@ -12,11 +12,15 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from asynclog.artifacts.settings import Artifacts
 from asynclog.engine.settings import Journal
-from asynclog.errors import InvalidValue, LoggerClosed, SinkError
+from asynclog.errors import InvalidValue, LoggerClosed, SinkError, WouldBlock
+from asynclog.flow.hooks import NO_HOOKS, journaled
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
 from asynclog.link.links import Link
@@ -24,6 +28,7 @@ from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.aside import Aside
+from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
 from asynclog.logger.loan_account import LoanAccount
@@ -65,13 +70,16 @@ class Core:
         strict: bool,
         writer: str,
         switch_interval: float | None,
+        artifacts: Artifacts,
     ) -> None:
         self.directory = directory
         self.journal = journal if directory is not None else None
         self.routes = routes
         self.limit, self.recorder, self.strict, self.writer = limit, recorder, strict, writer
-        self.config, self.switch_interval = config, switch_interval
+        self.config, self.switch_interval, self.artifacts = config, switch_interval, artifacts
         self.board = DueBoard(self.routes, limit, journal.limit, self.journal is not None)
+        self.hooks = NO_HOOKS if self.journal is None else journaled(journal.kinds)
+        self.wanted_hooks = reduce(or_, (one.hooks for one in routes), self.hooks)
         self.memory_fed = place(routes, journaled=self.journal is not None, recorder=recorder)
         self.quota = quota or memory.default_quota()
         create = memory.create_shared if self._needs_sharing else memory.create_anonymous
@@ -92,6 +100,7 @@ class Core:
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
         self.devices = Devices(self)
+        self.desk: ArtifactDesk | None = None
         self.aside = Aside(self)
         self.failure: BaseException | None = None
         """What nobody caught, once the interpreter has said so."""
@@ -239,6 +248,17 @@ class Core:
         with self.producer.lock:
             self.loans.sweep()
         await self._room.wait(self.producer)
+
+    def room_here(self) -> None:
+        """The same, waiting in this thread. Raises WouldBlock where that would be for ever: a full route's sink lives on the
+        loop that stands still meanwhile."""
+        with self.producer.lock:
+            self.loans.sweep()
+            stuck = sorted(one.name for one in self.local_routes if one.place == "caller" and one.name in self.producer.held)
+        if stuck and asyncio._get_running_loop() is not None:
+            names = ", ".join(stuck)
+            raise WouldBlock(f"routes {names} are full, and their sinks live on the loop of this thread: await write")
+        self._room.wait_here(self.producer)
 
     async def comes_free(self, nbytes: int) -> bool:
         """Wait for a slab to come back for as long as making one would take; True if it did (or its wait was in vain, but there

@@ -11,21 +11,25 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.engine.rundir import Claim, claim_epoch, open_run, segments
-from asynclog.engine.settings import EngineSettings
+from asynclog.engine.settings import EngineSettings, Journal
 from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
+from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.engines import Engines
 from asynclog.logger.failure import KEY, NAMESPACE, failure_record, said_of
 from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
+from asynclog.logger.state_dict import Checkpoint
 from asynclog.sink import RunInfo
+from asynclog.state import State
 
 if TYPE_CHECKING:
     from asynclog.engine.runner import SinkRunner
@@ -41,9 +45,11 @@ _live: "weakref.WeakSet[Lifecycle]" = weakref.WeakSet()
 class Lifecycle:
     """Of one logger. ``open`` may touch the disk and start a process: off the loop, please."""
 
-    def __init__(self, core: Core, resume: str) -> None:
+    def __init__(self, core: Core, resume: str, rewound_to: Mapping[str, int] | None) -> None:
         self.core = core
-        self._resume = resume
+        self._resume, self._rewound_to = resume, rewound_to
+        self._checkpoint: Checkpoint | None = None
+        self.run: RunInfo | None = None
         self._opening = threading.Lock()
         self._claim: Claim | None = None
         self._thread: LinkThread | None = None
@@ -63,8 +69,10 @@ class Lifecycle:
             if core.state != "new":
                 core.check_open()
                 return
-            run = self._open_run()
+            run = self.run = self._open_run()
             core.start_clock()
+            if self._checkpoint is not None:
+                self._go_on(self._checkpoint)
             self._share_gil()
             core.owner = threading.get_ident()
             core.producer.pool.prewarm()
@@ -81,6 +89,8 @@ class Lifecycle:
             except BaseException:
                 self._let_go()
                 raise
+            if run.rewound_to:
+                _tell_rewound(core, run.rewound_to)
             core.state = "open"
             _live.add(self)
             if self.capture is not None:
@@ -107,7 +117,14 @@ class Lifecycle:
         if self._resume == "never" and existed:
             raise RunError(f"run {str(directory)!r} exists already, and resume='never'")
         description = open_run(directory)
+        wanted = None if self._checkpoint is None else self._checkpoint.run_id
+        if wanted not in (None, description["id"]):
+            raise RunError(
+                f"run {str(directory)!r} is another run (id {description['id']}) than the state dict is of (id {wanted}); "
+                "pass that run's directory"
+            )
         self._claim = claim_epoch(directory, core.writer)
+        self._open_desk(directory.resolve(), core.journal, self._claim.epoch)
         return RunInfo(
             description["id"],
             description["name"],
@@ -116,6 +133,8 @@ class Lifecycle:
             self._claim.epoch,
             ranks_here().rank,
             plain_settings(core.config or {}),
+            # Of a writer's first epoch there is nothing to go back in.
+            rewound_to=self._rewound_to if self._claim.epoch else None,
         )
 
     def _existed(self, directory: Path) -> bool:
@@ -125,6 +144,34 @@ class Lifecycle:
             return (directory / "run.json").exists()
         streams = directory / "streams"
         return any(segments(streams / one) for one in (self.core.writer, "main"))
+
+    def _open_desk(self, directory: Path, journal: Journal, epoch: int) -> None:
+        core = self.core
+        durable = journal.fsync != "close"
+        core.desk = ArtifactDesk(directory, core.writer, epoch, core.artifacts, core.routes, durable=durable)
+        try:
+            core.desk.keeper.sweep()
+        except OSError as error:
+            _log.warning("what an earlier life left in %s can't be cleared away: %s", directory / "artifacts", error)
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        """Before it opens: training goes on from a checkpoint, in that run and at that step. Raises InvalidConfiguration."""
+        if self.core.state != "new":
+            raise InvalidConfiguration(
+                "load_state_dict: this logger is open, and has begun its epoch; load the checkpoint first, then "
+                "MultiLogger.from_state_dict(state, …)"
+            )
+        journaled = self.core.directory is not None and checkpoint.run_id is not None
+        if journaled and self._rewound_to is None:
+            self._rewound_to = checkpoint.rewind_to
+        self._checkpoint = checkpoint
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        core = self.core
+        # A loop that keeps its own clock goes on with that, too.
+        later_ns = 0 if checkpoint.elapsed else core.now() - checkpoint.time_ns
+        core.board.go_on_from(checkpoint.limits, checkpoint.journal, later_ns)
+        core.table_columns.update(checkpoint.tables)
 
     def _describe(self, run: RunInfo) -> EngineSettings:
         core = self.core
@@ -187,6 +234,10 @@ class Lifecycle:
     def serve_on_loop(self) -> None:
         """Start the sinks that live on the caller's loop; without one they get a thread."""
         self._engines.serve_on_loop()
+
+    def serve_in_threads(self) -> None:
+        """Start the sinks that would live on the caller's loop in a thread each."""
+        self._engines.serve_in_threads()
 
     def flush_future(self) -> "Future[dict[str, int]]":
         """Done when everything written so far is durable and delivered; its result: what is pending, per route."""
@@ -255,6 +306,8 @@ class Lifecycle:
     def _let_go(self) -> None:
         core = self.core
         core.stop_copier()
+        if core.desk is not None:
+            core.desk.leave()
         self._engines.leave()
         if self._switch_interval_before is not None:
             sys.setswitchinterval(self._switch_interval_before)
@@ -289,6 +342,15 @@ class Lifecycle:
             self._claim = None
         self._engines.after_fork()
         self.core.after_fork()
+
+
+def _tell_rewound(core: Core, steps: Mapping[str, int]) -> None:
+    """The first record of an epoch that goes back to a checkpoint: every destination gets it, whatever its limit."""
+    due = (1 << len(core.routes)) - 1
+    with core.producer.lock:
+        for phase, step in steps.items():
+            state = State(step, phase)  # type: ignore[arg-type]
+            core.numbers.write([("asynclog", {"rewound_to": step})], step, state._context, core.next_time(), due, ("rewind",))
 
 
 @atexit.register

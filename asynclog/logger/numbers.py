@@ -113,7 +113,7 @@ class NumberWriter:
             self._keep(identity, found)
         elif found.codes != codes and INTEGER in found.codes:
             found.codes = _widest(found.codes, codes)
-        key = (owner, found.serial, codes, due is not None, context)
+        key = (owner, found.serial, codes, due is not None, context if context.plain else _kept_in_rows(context))
         block = self._producer.blocks.get(key)
         if block is None or not block.has_room(block.stride):
             block = self._open(found, key, codes, context, due, single=len(numbers) == 1)
@@ -244,6 +244,7 @@ class NumberWriter:
         _TIME.pack_into(view, at + length - 8, time_ns)
         block.offset = at + length
         self._producer.counts.accepted += len(values)
+        self._producer.blocks.note(context.phase, step)
 
     def _numbers_of(self, phase: str, shape: Shape) -> list[int]:
         numbers: list[int] = []
@@ -268,6 +269,12 @@ class NumberWriter:
         if self._reductions:
             folds = bytes(REDUCTIONS.index(self._reductions.get((namespace, key), "last")) for key in keys)
         return Group(phase, namespace, keys, codes, folds)
+
+
+def _kept_in_rows(context: Context) -> tuple[Any, ...]:
+    """What rows of one block have in common whose states have axes or times: a context each, whose numbers lie in the row. By
+    context, each would open a block of its own, and an event would have to look at a thousand of them."""
+    return context.epoch, context.level, context.elapsed_s is not None, *context.axes
 
 
 def _codes(values: list[Any], settled: str | None) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from asynclog.errors import NoRoom, WouldBlock
+from asynclog.flow.route import UNLIMITED
 from asynclog.logger.copying import Copying, Snapshot, uncancelled
 from asynclog.logger.crossing import Crossing, as_logged
 from asynclog.logger.due import Decision
@@ -26,7 +27,7 @@ from asynclog.logger.resolving import Resolving, at_once, waiting
 from asynclog.shm.rows import Block
 from asynclog.shm.slab import Ref
 from asynclog.state import State
-from asynclog.values import Text
+from asynclog.values import Artifact, Text
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
@@ -171,7 +172,11 @@ class Writing:
 
     def _decide(self) -> Decision:
         core = self._core
+        if self.taken.values and not self.taken.numbers and all(one.kind in UNLIMITED for one in self.taken.values):
+            # No limit is asked, lest the values at the next state find it used up.
+            return Decision(None, 0, False)
         with core.producer.lock:
+            core.producer.blocks.note(self._state.phase, self._state.step)
             return core.board.decide(self._state, core.now())
 
     def _portions(self, snapshots: list[Snapshot]) -> list[list[Snapshot]]:
@@ -243,6 +248,8 @@ class Writing:
                 core.producer.event(time_ns, meta, lies, counted=snapshot.logged.kind == "histogram")
                 if type(loan) is Loan:
                     loan.announced()
+                elif type(loan) is Artifact and core.desk is not None:
+                    core.desk.announced(loan, core.producer.next_seq - 1)
             for text in complaints:
                 logged = Logged("string", "asynclog", "invalid", text, {})
                 told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])

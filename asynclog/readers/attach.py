@@ -42,20 +42,21 @@ def attach(
     namespaces: Iterable[str] | None = None,
     phases: Iterable[str] | None = None,
     level: str | None = None,
+    levels: Iterable[str] | None = None,
     wait: float = 0.0,
 ) -> "Attached":
     """Take part in a run while it is recorded: ``async with al.attach(run) as live: async for batch in live: …``.
 
-    start: "beginning" of what its process records since it was started, or from "now" on. kinds, namespaces, phases, level:
-    what is wanted, as of a Route. writer: whose stream, where the run has several. wait: seconds until the run must have come
-    up.
+    start: "beginning" of what its process records since it was started, or from "now" on. kinds, namespaces, phases, level,
+    levels: what is wanted, as of a Route. writer: whose stream, where the run has several. wait: seconds until the run must
+    have come up.
 
     A batch counts as taken when the next one is asked for. Its arrays keep shared memory from the training process for as long
     as they live; beyond an eighth of it come copies. Ends with the run; ``live.status`` then tells how it ended.
 
     Raises RunNotFound, RunNotLive and InvalidConfiguration at ``async with``.
     """
-    filters = {"kinds": kinds, "namespaces": namespaces, "phases": phases, "level": level}
+    filters = {"kinds": kinds, "namespaces": namespaces, "phases": phases, "level": level, "levels": levels}
     if not wait >= 0.0:
         raise InvalidConfiguration(f"attach wait: expected seconds, 0 or more, got {wait!r}")
     if start not in ("beginning", "now"):

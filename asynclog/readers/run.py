@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from asynclog.artifacts.stored import StoredArtifact, all_artifacts, one_artifact
 from asynclog.errors import SeriesNotFound
 from asynclog.readers.batches import EVENTS, batches
 from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns, adopted
@@ -17,12 +18,13 @@ from asynclog.readers.directory import facts, run_directory
 from asynclog.readers.index import StreamIndex
 from asynclog.readers.joined import JoinedTable, joined_table
 from asynclog.readers.merge import Merger, Part
-from asynclog.readers.scan import Damaged, Progress, ScannedStream, scan_run
+from asynclog.readers.scan import Damaged, Progress, ScannedStream, leave_out_superseded, scan_run
 from asynclog.readers.series import Name, Series, matching, the_one
 from asynclog.readers.timeline import timeline
 from asynclog.sink import Event
 from asynclog.values import Record
 from asynclog.wire.batch import Batch
+from asynclog.wire.rewind import steps_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +56,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class WriterInfo:
-    """One epoch of one writer. Times are ns since 1970. missing: records that never came. error: as text."""
+    """One epoch of one writer. Times are ns since 1970. missing: records that never came. error: as text. rewound_to: the last
+    steps that hold of what was recorded before it, by phase, if it began by going back. superseded: its own events that were
+    left out because a later epoch went back."""
 
     writer: str
     epoch: int
@@ -70,16 +74,22 @@ class WriterInfo:
     last_ns: int
     missing: int
     repeats: int
+    rewound_to: Mapping[str, int] | None = None
+    superseded: int = 0
 
 
-def read(path: "str | os.PathLike[str]", *, progress: Progress | None = None) -> "Run":
+def read(path: "str | os.PathLike[str]", *, superseded: bool = False, progress: Progress | None = None) -> "Run":
     """A run's recording, every checksum verified. Call it from a thread where a loop must not wait.
 
-    path: the run's directory. progress: called with (bytes read, bytes in all). Raises RunNotFound. Damage doesn't
-    raise: it is listed in ``Run.damage``, and everything else is there.
+    path: the run's directory. superseded: with what was recorded beyond a checkpoint that training went back to, which is left
+    out otherwise. progress: called with (bytes read, bytes in all). Raises RunNotFound. Damage doesn't raise: it is listed in
+    ``Run.damage``, and everything else is there.
     """
     directory = run_directory(path)
-    return Run(directory, scan_run(directory, progress))
+    scanned = scan_run(directory, progress)
+    if not superseded:
+        leave_out_superseded(scanned)
+    return Run(directory, scanned)
 
 
 class Run:
@@ -134,6 +144,11 @@ class Run:
     def missing(self) -> int:
         """Records whose seq never came: lost to damage, or with both processes."""
         return sum(span.length for index in self._indexes for span in index.missing)
+
+    @property
+    def superseded(self) -> int:
+        """Events that were left out, because training went back to a checkpoint before them."""
+        return sum(one.superseded for one in self._indexes)
 
     @property
     def size_bytes(self) -> int:
@@ -301,6 +316,15 @@ class Run:
         """What the journal itself reported as lost: reason, events, from_seq, to_seq."""
         return [gap for index in self._indexes for gap in index.gaps]
 
+    def artifacts(self) -> list[StoredArtifact]:
+        """Every version of every file and directory that the run keeps, by name, then version. Raises DamagedArtifact."""
+        return all_artifacts(self.path)
+
+    def artifact(self, name: str, version: int | None = None) -> StoredArtifact:
+        """A version of an artifact, by its whole name, the newest one by default; of a symlink what it stands for. Raises
+        ArtifactNotFound, naming what is near, DamagedArtifact."""
+        return one_artifact(self.path, name, version)
+
     def to_arrow(self) -> "pa.Table":
         """One row a number or event: time, step, phase, namespace, key, kind, value, detail. Needs pa."""
         from asynclog.readers.tables import arrow_table
@@ -338,4 +362,6 @@ def _writer(stream: ScannedStream) -> WriterInfo:
         last_ns=index.last_ns,
         missing=sum(span.length for span in index.missing),
         repeats=index.repeats,
+        rewound_to=steps_told(about) or None,
+        superseded=index.superseded,
     )

@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from asynclog.sinks.csv import CSV
     from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
+    from asynclog.sinks.log_file import LogFile
     from asynclog.sinks.mcap.sink import MCAP
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
     from asynclog.sinks.neptune import Neptune
+    from asynclog.sinks.objectstore.sink import ObjectStore
     from asynclog.sinks.parquet.sink import Parquet
     from asynclog.sinks.progress import Progress
     from asynclog.sinks.rerun.sink import Rerun
+    from asynclog.sinks.slack import Slack
     from asynclog.sinks.tensorboard import TensorBoard
     from asynclog.sinks.wandb.sink import WandB
 
@@ -30,12 +33,15 @@ __all__ = [
     "Console",
     "Files",
     "JSONLines",
+    "LogFile",
     "MLflow",
     "Memory",
     "Neptune",
+    "ObjectStore",
     "Parquet",
     "Progress",
     "Rerun",
+    "Slack",
     "TensorBoard",
     "WandB",
 ]
@@ -48,13 +54,16 @@ _HOMES = {
     "Console": "console",
     "Files": "files.sink",
     "JSONLines": "jsonl",
+    "LogFile": "log_file",
     "MCAP": "mcap.sink",
     "MLflow": "mlflow",
     "Memory": "memory",
     "Neptune": "neptune",
+    "ObjectStore": "objectstore.sink",
     "Parquet": "parquet.sink",
     "Progress": "progress",
     "Rerun": "rerun.sink",
+    "Slack": "slack",
     "TensorBoard": "tensorboard",
     "WandB": "wandb.sink",
 }

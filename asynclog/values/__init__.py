@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from asynclog.values.artifact import Artifact
 from asynclog.values.data import Config, Histogram, Record, Samples, Tensor, Text
+from asynclog.values.hook import HOOKS, Hook
 from asynclog.values.media import Audio, Image, Spectrogram, Video
 from asynclog.values.rollout import Rollout
 from asynclog.values.space import Mesh, PointCloud, Points
@@ -25,17 +27,22 @@ KINDS: Final[dict[str, type[Value]]] = {
         Record,
         Text,
         Config,
+        Hook,
+        Artifact,
     )
 }
 EVERY_KIND: Final[tuple[str, ...]] = ("scalar", *KINDS)
 
 __all__ = [
     "EVERY_KIND",
+    "HOOKS",
     "KINDS",
     "Array",
+    "Artifact",
     "Audio",
     "Config",
     "Histogram",
+    "Hook",
     "Image",
     "Mesh",
     "PointCloud",

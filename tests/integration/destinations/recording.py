@@ -76,6 +76,7 @@ async def _train(log: al.MultiLogger, *, fails: bool) -> None:
                 if step % 5 == 0 or step == STEPS[-1]:
                     log.log({f"a {kind}": value for kind, value in values(step).items()}, namespace="media")
                 await log.write(al.State(step, phase, epoch=step // 5))
+            await log.hook("epoch_end", al.State(step, epoch=step // 5, level="epoch"))
             await asyncio.sleep(0)
         await log.flush()
         if fails:

@@ -27,7 +27,7 @@ What each destination makes of each kind, in its own terms. This page is made fr
 with a value of every kind in it, delivers it live and again by [`asynclog sync`](../howto/sync.md), reads it back with the
 destination's own reader, and compares. The same is done with a training process that is killed in the middle.
 
-– is rejected: counted, and said once.
+– is rejected: counted, and said once. [Hooks](../kinds/hook.md) reach none of them: no destination asks for any.
 """
 
 
@@ -50,7 +50,11 @@ def page(found: list[type[DestinationTests]]) -> str:
         _HEAD,
         _row("kind", *[one.destination for one in found]),
         _row(*["---"] * (len(found) + 1)),
-        *[_row(f"[{kind}]({_kind_page(kind)})", *[one.shows.get(kind, "–") for one in found]) for kind in EVERY_KIND],
+        *[
+            _row(f"[{kind}]({_kind_page(kind)})", *[one.shows.get(kind, "–") for one in found])
+            for kind in EVERY_KIND
+            if kind != "hook"
+        ],
         "",
         "## How it was looked at",
         "",

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 import asynclog as al
-from asynclog.values import EVERY_KIND
 from tests.integration.destinations.exam import DestinationTests, Reading, Shown
 from tests.integration.destinations.test_files import film, picture, sound
 from tests.rrdfile import files, logged, rows
@@ -64,7 +63,7 @@ class TestRerun(DestinationTests):
     destination: ClassVar[str] = "Rerun"
     reader: ClassVar[str] = "the SDK's `RrdReader`"
     needs: ClassVar[tuple[str, ...]] = ("rerun.chunk", "PIL", "av", "soundfile")
-    shows: ClassVar[dict[str, str]] = {kind: _WORDS[kind] for kind in EVERY_KIND}
+    shows: ClassVar[dict[str, str]] = _WORDS
     tolerance: ClassVar[dict[str, float]] = {"audio": 1e-4, "video": 8}
     time_precision_s = 0.000_001
     statuses: ClassVar[dict[str, str]] = {"finished": "finished", "failed": "failed", "killed": "killed"}
