@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asynclog import config as config
     from asynclog import errors as errors
+    from asynclog import routines as routines
     from asynclog import sinks as sinks
     from asynclog.artifacts.settings import Artifacts as Artifacts
     from asynclog.artifacts.stored import StoredArtifact as StoredArtifact
@@ -120,7 +121,7 @@ _HOMES = {
         "Video",
     ),
 }
-_MODULES = ("config", "errors", "sinks")
+_MODULES = ("config", "errors", "routines", "sinks")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605
 

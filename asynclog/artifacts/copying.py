@@ -33,14 +33,14 @@ class Copied(NamedTuple):
 
 
 def copy_file(source: str, target: str, given_up: Callable[[], bool], *, durable: bool) -> Copied:
-    """Copy a file to where none is. durable: return when the disk has it.
+    """Copy a file, over what was copied to the same place before. durable: return when the disk has it.
 
     Raises InvalidValue for what is no file, or changes all the while, OSError, GivenUp; then there is no copy.
     """
     # Without waiting: a pipe that has taken the file's place is refused, not read.
     reading = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        writing = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        writing = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             copied = _copy(reading, writing, source, given_up)
             if durable:
@@ -58,15 +58,15 @@ def copy_file(source: str, target: str, given_up: Callable[[], bool], *, durable
 def _copy(reading: int, writing: int, source: str, given_up: Callable[[], bool]) -> Copied:
     if not stat.S_ISREG(os.fstat(reading).st_mode):
         raise not_a_file(source, os.fstat(reading))
-    if _clone(reading, writing):
-        return _digest(writing, given_up)
     for _ in range(_TRIES):
         before = os.fstat(reading)
-        os.ftruncate(writing, 0)
-        copied = _read_and_write(reading, writing, before.st_size, given_up)
+        copied = None if _clone(reading, writing) else _read_and_write(reading, writing, before.st_size, given_up)
         after = os.fstat(reading)
-        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and copied.size_bytes == before.st_size:
-            return copied
+        whole = copied is None or copied.size_bytes == before.st_size
+        if whole and (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+            # What was here before may have been longer. To begin with nothing would have ext4 flush the file when it is closed.
+            os.ftruncate(writing, before.st_size)
+            return copied or _digest(writing, given_up)
     expected = "a file that isn't being written to"
     raise InvalidValue(kind="artifact", expected=expected, got=f"{source!r}, which changed while it was copied, {_TRIES} times")
 

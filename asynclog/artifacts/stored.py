@@ -62,18 +62,18 @@ class StoredArtifact:
         """Where the bytes of a file lie: to read, not to change. Raises IsADirectoryError, DamagedArtifact if they are gone."""
         if self.value.files is not None:
             raise IsADirectoryError(f"{self.value.label} is a directory: files are its files, download(to) a copy")
-        return self._content(self.digest)
+        return self.content(self.digest)
 
     @property
     def files(self) -> dict[str, Path]:
         """Where the bytes of each file of a directory lie, by its path there. Raises DamagedArtifact, NotADirectoryError."""
-        return {one.path: self._content(one.digest) for one in self.listing()}
+        return {one.path: self.content(one.digest) for one in self.listing()}
 
     def listing(self) -> list[Listed]:
         """The files of a directory. Raises DamagedArtifact, NotADirectoryError."""
         if self.value.files is None:
             raise NotADirectoryError(f"{self.value.label} is a file: path is where it lies")
-        content = self._content(self.digest).read_bytes()
+        content = self.content(self.digest).read_bytes()
         if sha256(content).hexdigest() != self.digest:
             raise DamagedArtifact(f"the listing of {self.value.label} is not what was recorded")
         return listed(content)
@@ -103,7 +103,7 @@ class StoredArtifact:
                 for one in self.listing():
                     inner = draft / one.path
                     inner.parent.mkdir(parents=True, exist_ok=True)
-                    checked_copy(self._content(one.digest), inner, one.digest, f"{self.value.label}, {one.path}")
+                    checked_copy(self.content(one.digest), inner, one.digest, f"{self.value.label}, {one.path}")
             draft.rename(target)
         except BaseException:
             if draft.is_dir():
@@ -130,7 +130,8 @@ class StoredArtifact:
             elif digest_of(path) != digest:
                 yield path, f"the bytes of {self.value.label} are not what was recorded"
 
-    def _content(self, digest: str) -> Path:
+    def content(self, digest: str) -> Path:
+        """Where the bytes of a digest lie, which is the artifact's or one of its files'. Raises DamagedArtifact."""
         if self.target is not None:
             raise DamagedArtifact(f"{self.value.label} is a symlink to {self.target!r}")
         if self.dropped:
@@ -174,9 +175,9 @@ def all_artifacts(run: Path) -> list[StoredArtifact]:
     return found
 
 
-def one_artifact(run: Path, name: str, version: int | None = None) -> StoredArtifact:
-    """A version, the newest one by default; of a symlink what it stands for, unless a version of itself is asked for. Raises
-    ArtifactNotFound, with near names, DamagedArtifact."""
+def one_artifact(run: Path, name: str, version: int | None = None, *, follow: bool = True) -> StoredArtifact:
+    """A version, the newest one by default; of a symlink what it stands for, unless a version of itself is asked for, or not to
+    follow it. Raises ArtifactNotFound, with near names, DamagedArtifact."""
     home = run / FOLDER
     at = name
     for _ in range(_LONGEST_CHAIN):
@@ -191,7 +192,7 @@ def one_artifact(run: Path, name: str, version: int | None = None) -> StoredArti
             stored = _stored(run, unpacked(folder / DROPPED / path.name if dropped else path), dropped=dropped)
         except FileNotFoundError:
             raise ArtifactNotFound(f"no version {wanted} of artifact {at!r}, but {', '.join(map(str, held))}") from None
-        if stored.target is None or version is not None:
+        if stored.target is None or version is not None or not follow:
             return stored
         at = stored.target
     raise ArtifactNotFound(f"artifact {name!r} is a symlink that leads back to itself")

@@ -43,13 +43,13 @@ class Keeping(Namespaces):
         """
         self._check_directory("log_artifact")
         try:
-            where = os.path.abspath(os.fspath(path))
+            where = os.fsdecode(path)
         except TypeError:
             self._core.complain(InvalidValue(kind="artifact", key=str(name), expected="a path", got=described(path)))
             return
         from asynclog.logger.settings import plain_settings
 
-        self._put("artifact", name, Asked(os.fsdecode(where), bool(overwrite), plain_settings(dict(metadata or {}))), namespace)
+        self._put("artifact", name, Asked(where, bool(overwrite), plain_settings(dict(metadata or {}))), namespace)
 
     def log_symlink(
         self, existing_name: str, symlink_name: str, *, overwrite: bool = False, namespace: str | None = None

@@ -221,8 +221,10 @@ class Lifecycle:
             self._capturing = None
 
     def tell_failure(self, error: BaseException) -> None:
-        """Record the exception that ends the run, with its traceback. Off the loop: sources are read for it."""
-        if self.core.state == "open":
+        """Record the exception that ends the run, with its traceback. Off the loop: sources are read for it. Where somebody
+        ended
+        it (Ctrl-C, ``sys.exit``, a cancelled task) there is no more to say than that."""
+        if self.core.state == "open" and isinstance(error, Exception):
             # What can't be recorded any more is at least named in the footer.
             with contextlib.suppress(Exception):
                 self.core.aside.value("record", NAMESPACE, KEY, failure_record(error))

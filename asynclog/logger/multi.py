@@ -167,7 +167,7 @@ class MultiLogger(Collector, Checkpoints):
         problems = await self._write_settings(until) if self._settings_wait() else []
         while self._core.devices.pending and time.monotonic() < until:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.001)
-        if error is not None:
+        if isinstance(error, Exception):
             await asyncio.to_thread(lifecycle.tell_failure, error)
         if lifecycle.captures:
             await asyncio.to_thread(lifecycle.end_capture, until)

@@ -230,6 +230,7 @@ class Writing:
         owner: Hashable,
     ) -> Block | None:
         core, state, time_ns = self._core, self._state, self._time_ns
+        core.aside.newest_write = time_ns, state.step
         metas = [packed_meta(one, state) for one in snapshots]
         core.producer.control.reserve(sum(len(one) + _ANNOUNCEMENT_BYTES for one in metas))
         block = None

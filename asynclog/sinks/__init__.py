@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
     from asynclog.sinks.neptune import Neptune
+    from asynclog.sinks.objectstore.sink import ObjectStore
     from asynclog.sinks.parquet.sink import Parquet
     from asynclog.sinks.progress import Progress
     from asynclog.sinks.rerun.sink import Rerun
@@ -36,6 +37,7 @@ __all__ = [
     "MLflow",
     "Memory",
     "Neptune",
+    "ObjectStore",
     "Parquet",
     "Progress",
     "Rerun",
@@ -57,6 +59,7 @@ _HOMES = {
     "MLflow": "mlflow",
     "Memory": "memory",
     "Neptune": "neptune",
+    "ObjectStore": "objectstore.sink",
     "Parquet": "parquet.sink",
     "Progress": "progress",
     "Rerun": "rerun.sink",
