@@ -21,7 +21,7 @@ from asynclog.logger.multi import MultiLogger
 
 _Made = TypeVar("_Made")
 _SERVED_BY: Final = ("name", "overflow", "place", "worker", "kinds", "namespaces", "phases", "level", "deadline")
-_AS_IT_IS: Final = ("slabs", "recorder", "resume", "strict", "writer", "switch_interval", "config")
+_AS_IT_IS: Final = ("slabs", "recorder", "resume", "rewind_to", "strict", "writer", "switch_interval", "config")
 
 
 class Build:

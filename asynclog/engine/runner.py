@@ -23,6 +23,7 @@ from asynclog.engine.progress import Progress
 from asynclog.engine.remote import RemoteSink
 from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.tickets import Tickets
+from asynclog.flow.retry import BATCHES
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
 from asynclog.sink import RunInfo
@@ -36,7 +37,8 @@ Trouble = Callable[[str, str, bool], None]
 
 class SinkRunner:
     """on_trouble(route, text, fatal): tell a person. total_events(): events the stream has so far, for what is pending. hand:
-    where it is marked that the sink is being called. right_of_way: of the journal that shares the sink's process."""
+    where it is marked that the sink is being called. right_of_way: of the journal that shares the sink's process. batches: so
+    many that fail in a row stop the sink."""
 
     def __init__(
         self,
@@ -50,12 +52,13 @@ class SinkRunner:
         total_events: Callable[[], int],
         hand: Hand | None = None,
         right_of_way: RightOfWay | None = None,
+        batches: int = BATCHES,
     ) -> None:
         self.route, self.feed = route, feed
         self.progress = Progress(feed, run.epoch, counters, cursor_file, total_events)
         self._run, self._on_trouble = run, on_trouble
         self._right_of_way = right_of_way or RightOfWay()
-        self._calls = Calls(self._tell, hand or Hands.of_threads([route.name]).of(route.name))
+        self._calls = Calls(self._tell, hand or Hands.of_threads([route.name]).of(route.name), batches)
         self._phase = "opening"
         self._tickets = Tickets()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asynclog.errors import InvalidConfiguration
 from asynclog.flow.limit import LimitState
 from asynclog.logger.naming import described
+from asynclog.logger.ranks import ranks_here
 from asynclog.state import PHASES
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Checkpoint:
 
     def own_writer(self, environment: Mapping[str, str]) -> str | None:
         """The writer that goes on. Of several ranks often only the first saves what all of them load: each is itself then."""
-        return None if environment.get("RANK", "").isdigit() and _RANK.fullmatch(self.writer) else self.writer
+        return None if ranks_here(environment).world_size > 1 and _RANK.fullmatch(self.writer) else self.writer
 
 
 def state_dict(core: "Core", run: "RunInfo | None") -> dict[str, Any]:

@@ -24,8 +24,11 @@ class Stake:
     cursor: Cursor | None
 
     @classmethod
-    def claimed(cls, run: Path, route: Route, writer: str) -> "Stake":
-        """Raises RunInUse if a logger, or another process like this one, delivers the stream on the same route."""
+    def claimed(cls, run: Path, route: Route, writer: str, *, again: bool = False) -> "Stake":
+        """again: as if nothing had been delivered before.
+
+        Raises RunInUse if a logger, or another process like this one, delivers the stream on the same route.
+        """
         if route.ephemeral:
             return cls(None, None)
         try:
@@ -37,6 +40,8 @@ class Stake:
             ) from error
         except OSError as error:
             raise RunUnwritable(f"{run} can't keep how far {route.name!r} has come: {error.strerror or error}") from error
+        if again:
+            file.forget()
         return cls(file, file.load())
 
     @property
@@ -92,6 +97,8 @@ class StreamDelivery:
             counters=cursor.counters,
             on_trouble=self.on_trouble,
             total_events=lambda: self.feed.events + self.feed.remaining,
+            # Asked for again, it goes on at the batch that the sink failed at: nothing is given up for those behind it.
+            batches=1,
         )
         self.runner.progress.begin()
 

@@ -83,7 +83,8 @@ class Follower:
         """What is new in any stream, a few megabytes of each at most, in order of time."""
         events: list[Event] = []
         for name, records in self._records():
-            self._given.add(name.writer)
+            if records:
+                self._given.add(name.writer)
             events += Batch([one.part for one in records], writer=name.writer, epoch=name.epoch, seq=0)
         events.sort(key=attrgetter("time_ns"))
         return events
@@ -92,11 +93,10 @@ class Follower:
         """Pass over all that is there now."""
         while any(records for _, records in self._records()):
             pass
-        self._new.clear()
 
     def take_rewinds(self) -> list[Rewound]:
-        """Those that were found since this was last asked, of writers of which something was given before."""
-        found, self._new = [one for one in self._new if one.writer in self._given], []
+        """Those that were found since this was last asked, of writers of which something had been given."""
+        found, self._new = self._new, []
         return found
 
     def _records(self) -> list[tuple[StreamName, list[Record]]]:
@@ -117,7 +117,7 @@ class Follower:
                 steps = began_with(files[0].path)
                 if steps is not None:
                     self._rewinds[name] = steps
-                    if steps:
+                    if steps and name.writer in self._given:
                         self._new.append(Rewound(*name, steps))
 
     def _holding(self, tail: Tail, records: list[Record]) -> list[Record]:

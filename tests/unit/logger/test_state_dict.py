@@ -143,9 +143,9 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
 def test_the_rank_of_the_process_goes_before_the_rank_that_saved(tmp_path: Path) -> None:
     """Often the first rank alone saves what all of them load."""
     rank0, named = (checked_state({**GOOD, "writer": writer}) for writer in ("rank0", "trainer"))
-    assert rank0.own_writer({"RANK": "1"}) is None
-    assert rank0.own_writer({}) == "rank0"
-    assert named.own_writer({"RANK": "1"}) == "trainer"
+    assert rank0.own_writer({"RANK": "1", "WORLD_SIZE": "2"}) is None
+    assert rank0.own_writer({"RANK": "0", "WORLD_SIZE": "1"}) == "rank0"
+    assert named.own_writer({"RANK": "1", "WORLD_SIZE": "2"}) == "trainer"
     for writer in ("rank0", "rank1"):
         state = saved(tmp_path / "run", 20, writer=writer)
     for writer in ("rank0", "rank1"):
