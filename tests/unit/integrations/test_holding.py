@@ -47,6 +47,20 @@ def test_it_goes_on_with_a_run_of_its_own_though_others_it_refuses(tmp_path: Pat
             making(path, {"resume": "never"}).write({"loss": 1.0}, al.State(2))
 
 
+def test_a_run_is_rewound_once(tmp_path: Path) -> None:
+    """What the trainings after it recorded stays."""
+    holding = Holding(tmp_path / "run", {})
+    for step in range(4):
+        holding.write({"loss": 1.0}, al.State(step))
+    holding.end()
+    holding = Holding(tmp_path / "run", {"resume": "must", "rewind_to": 1})
+    for step in (2, 3, 4):
+        holding.write({"loss": 2.0}, al.State(step))
+        holding.end()
+    found = al.read(tmp_path / "run").series("loss")
+    assert (found.step.tolist(), found.value.tolist()) == ([0, 1, 2, 3, 4], [1.0, 1.0, 2.0, 2.0, 2.0])
+
+
 def test_sinks_serve_every_opening(tmp_path: Path) -> None:
     memory, lines = al.sinks.Memory(), al.sinks.JSONLines(tmp_path / "metrics.jsonl")
     holding = Holding(tmp_path / "run", {"sinks": [memory, lines, al.sinks.Console(), al.sinks.CSV(tmp_path / "metrics.csv")]})
