@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asynclog import config as config
     from asynclog import errors as errors
+    from asynclog import routines as routines
     from asynclog import sinks as sinks
+    from asynclog.artifacts.settings import Artifacts as Artifacts
+    from asynclog.artifacts.stored import StoredArtifact as StoredArtifact
     from asynclog.config import from_config as from_config
     from asynclog.engine.settings import Journal as Journal
     from asynclog.errors import AmbiguousSeries as AmbiguousSeries
+    from asynclog.errors import ArtifactNotFound as ArtifactNotFound
     from asynclog.errors import AsynclogError as AsynclogError
+    from asynclog.errors import DamagedArtifact as DamagedArtifact
     from asynclog.errors import InvalidConfiguration as InvalidConfiguration
     from asynclog.errors import InvalidValue as InvalidValue
     from asynclog.errors import LoggerClosed as LoggerClosed
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
     from asynclog.sink import Sink as Sink
     from asynclog.sink import Write as Write
     from asynclog.state import State as State
+    from asynclog.values import Artifact as Artifact
     from asynclog.values import Audio as Audio
     from asynclog.values import Config as Config
     from asynclog.values import Histogram as Histogram
@@ -67,11 +73,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "asynclog.artifacts.settings": ("Artifacts",),
+    "asynclog.artifacts.stored": ("StoredArtifact",),
     "asynclog.config": ("from_config",),
     "asynclog.engine.settings": ("Journal",),
     "asynclog.errors": (
         "AmbiguousSeries",
+        "ArtifactNotFound",
         "AsynclogError",
+        "DamagedArtifact",
         "InvalidConfiguration",
         "InvalidValue",
         "LoggerClosed",
@@ -95,6 +105,7 @@ _HOMES = {
     "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),
     "asynclog.state": ("State",),
     "asynclog.values": (
+        "Artifact",
         "Audio",
         "Config",
         "Histogram",
@@ -110,7 +121,7 @@ _HOMES = {
         "Video",
     ),
 }
-_MODULES = ("config", "errors", "sinks")
+_MODULES = ("config", "errors", "routines", "sinks")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605
 

@@ -13,6 +13,8 @@ AsynclogError
 ├── DamagedFrame          (ValueError)    bytes that are not a frame of this format
 ├── SeriesNotFound        (LookupError)   no series of that name in the run
 ├── AmbiguousSeries       (LookupError)   several series match; the message lists them
+├── ArtifactNotFound      (LookupError)   no artifact of that name, or no such version, in the run
+├── DamagedArtifact       (ValueError)    an artifact whose bytes are not what was recorded
 ├── StaleLease                            shared memory used after it was given back
 ├── NoRoom                                shared memory is exhausted
 ├── RecorderError                         the recorder process can't start or keeps dying
@@ -97,6 +99,14 @@ class SeriesNotFound(AsynclogError, LookupError):
 
 class AmbiguousSeries(AsynclogError, LookupError):
     """Several series match; the message lists them."""
+
+
+class ArtifactNotFound(AsynclogError, LookupError):
+    """No artifact of that name, or no such version, in the run; the message names what is near."""
+
+
+class DamagedArtifact(AsynclogError, ValueError):
+    """An artifact whose bytes are not, or not all, what was recorded."""
 
 
 class StaleLease(AsynclogError):

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 MAY_BLOCK: list[tuple[str, set[str]]] = [
     # Reading a finished run is synchronous by contract; whoever calls it on a loop has chosen so.
     ("asynclog/readers/run.py", {"read"}),
+    ("asynclog/readers/verify.py", {"verify"}),
+    ("asynclog/artifacts/stored.py", {"all_artifacts", "one_artifact", "content", "listing", "download"}),
     # Two of the kernel's files, read once when a logger is made: microseconds, and no disk.
     ("asynclog/shm/memory.py", {"default_quota"}),
     # Python collects garbage there, and some of it complains of files that other tests left open.

@@ -231,8 +231,8 @@ class LoggerSettings(Intervals):
     slabs: int | None = Field(default=None, ge=16 << 20, description="bytes of shared memory at most")
     recorder: Literal["process", "thread"] = Field(default="process", description="`process` survives the training process")
     resume: Literal["allow", "must", "never"] = Field(default="allow", description="whether a run that is there goes on")
-    rewind_to: int | dict[Literal["train", "valid", "test"], int] | None = Field(
-        default=None, description="the step that training goes back to, or one a phase"
+    rewind_to: Annotated[int | dict[Phase, int] | None, Field(union_mode="left_to_right")] = Field(
+        default=None, description="go on from this step: what was recorded later is superseded; or a step by phase"
     )
     strict: bool = Field(default=False, description="bad values raise `InvalidValue`, in place of being counted")
     writer: str | None = Field(default=None, description="this process's name within the run; `main`, or `rank<n>`")

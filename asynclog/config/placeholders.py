@@ -1,5 +1,5 @@
-"""Placeholders in a configuration's text: ``{run_name}``, ``{rank}``, ``{local_rank}``, ``{node_rank}``, ``{world_size}`` and
-``{env:NAME}``; ``{{`` and ``}}`` are braces.
+"""Placeholders in a configuration's text: ``{run_name}``, ``{writer}``, ``{rank}``, ``{local_rank}``, ``{node_rank}``,
+``{world_size}`` and ``{env:NAME}``; ``{{`` and ``}}`` are braces.
 """
 
 import os
@@ -13,29 +13,33 @@ from asynclog.logger.ranks import Ranks, ranks_here
 
 _PART: Final = re.compile(r"\{\{|\}\}|\{(env:)?([^{}]*)\}|[{}]")
 _BRACES: Final = {"{{": "{", "}}": "}"}
-NAMES: Final = ("run_name", "rank", "local_rank", "node_rank", "world_size")
+NAMES: Final = ("run_name", "writer", "rank", "local_rank", "node_rank", "world_size")
+_FILL_THEIR_OWN: Final = {"logfile": frozenset({"filename"}), "objectstore": frozenset({"prefix"})}
+"""Arguments of sinks that fill in more, or need to see where a rank's number stands: these are left as they are."""
 
 
 def filled(settings: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[dict[str, Any], list[Complaint]]:
     """The settings of a logger with the texts of ``run`` and ``sinks`` filled, and what was wrong with them."""
     ranks, run, name = ranks_here(environ), settings.get("run"), settings.get("run_name")
-    of_run = Filling(ranks, name if isinstance(name, str) else None, environ)
+    writer = settings.get("writer")
+    known = {"writer": writer if isinstance(writer, str) else ranks.writer}
+    of_run = Filling(ranks, {**known, "run_name": name}, environ)
     whole = {**settings, **({"run": of_run.filled(run, ("run",))} if "run" in settings else {})}
     if name is None and isinstance(run, str | os.PathLike) and not of_run.complaints:
         whole["run_name"] = name = Path(whole["run"]).name
-    of_sinks = Filling(ranks, name if isinstance(name, str) else None, environ)
+    of_sinks = Filling(ranks, {**known, "run_name": name}, environ)
     if "sinks" in settings:
         whole["sinks"] = of_sinks.filled(settings["sinks"], ("sinks",))
     return whole, of_run.complaints + of_sinks.complaints
 
 
 class Filling:
-    """What stands for each. run_name: None where nothing says it. complaints: what was wrong with the texts so far."""
+    """What stands for each. names: of the run and the writer, as far as they are known. complaints: what was wrong with the
+    texts so far."""
 
-    def __init__(self, ranks: Ranks, run_name: str | None, environ: Mapping[str, str]) -> None:
-        self._known: dict[str, str] = {name: str(getattr(ranks, name)) for name in NAMES[1:]}
-        if run_name is not None:
-            self._known["run_name"] = run_name
+    def __init__(self, ranks: Ranks, names: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self._known: dict[str, str] = {name: str(getattr(ranks, name)) for name in NAMES[2:]}
+        self._known |= {name: one for name, one in names.items() if isinstance(one, str)}
         self._environ = environ
         self.complaints: list[Complaint] = []
 
@@ -45,7 +49,8 @@ class Filling:
             return "".join(self._parts(node, key))
         if isinstance(node, Mapping):
             # Not what names a sink: a path with braces is a path.
-            return {name: inner if name == "use" else self.filled(inner, (*key, name)) for name, inner in node.items()}
+            left = {"use", *_FILL_THEIR_OWN.get(_sink_of(node, key), ())}
+            return {name: inner if name in left else self.filled(inner, (*key, name)) for name, inner in node.items()}
         if type(node) is list or type(node) is tuple:
             return [self.filled(inner, (*key, at)) for at, inner in enumerate(node)]
         return node
@@ -76,3 +81,9 @@ class Filling:
 
     def _complain(self, key: Key, what: str) -> None:
         self.complaints.append(Complaint(key, what))
+
+
+def _sink_of(entry: Mapping[str, Any], key: Key) -> str:
+    """The name of the sink that this is an entry of, if it is one."""
+    named = entry.get("use", str(entry.get("_target_", key[-1])).rpartition(".")[2]) if len(key) == 2 else ""
+    return str(named).lower().replace("-", "").replace("_", "")

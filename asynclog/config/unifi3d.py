@@ -6,6 +6,7 @@ loggers                 which kinds of routines there are: metric, image, hist, 
 tracked_variables       {kind: [key, …]}
 print_every_n_seconds   what the console shows; 0: nothing
 gpu_summarize           whether an epoch's end says how much memory of the device is in use
+across_ranks            whether epochs' means are of all ranks; there only the main process logs, so they aren't
 repo, api_key, workspace, run_name, tags, mode     of the backend
 """
 
@@ -36,6 +37,7 @@ class LoggerConfig(Part):
     print_every_n_seconds: Seconds = 2.0
     # A quotation mark too many stands in each of its files.
     gpu_summarize: bool = Field(default=True, validation_alias=AliasChoices("gpu_summarize", 'gpu_summarize"'))
+    across_ranks: bool = False
     repo: str = ""
     api_key: SecretStr | None = None
     workspace: Annotated[str | None, BeforeValidator(lambda given: None if given == "default" else given)] = None
@@ -48,8 +50,18 @@ class LoggerConfig(Part):
         """What asynclog.from_config takes."""
         sinks: list[Any] = [{"use": self.logint, **_BACKENDS[self.logint](self)}]
         if self.print_every_n_seconds:
-            shown = {"limit": self.print_every_n_seconds, "kinds": ["scalar", "string"]}
-            sinks.append({"use": "console", "route": shown})
+            # An epoch's end is shown whenever it comes.
+            sinks += [
+                {"use": "console", "route": {"limit": self.print_every_n_seconds, "namespaces": ["Metric-BatchWise"]}},
+                {
+                    "use": "console",
+                    "route": {
+                        "name": "console-epochs",
+                        "namespaces": ["Metric-EpochWise", "Device-Memory"],
+                        "kinds": ["scalar"],
+                    },
+                },
+            ]
         run = Path(self.root_dir) / "log" / self.logint
         return {"run": _braced(run), "run_name": self.name, "sinks": [*sinks, *by_name(self.sinks)]}
 
@@ -59,6 +71,7 @@ class LoggerConfig(Part):
             "loggers": list(self.loggers),
             "tracked_variables": {kind: list(keys or ()) for kind, keys in self.tracked_variables.items()},
             "device_memory": self.gpu_summarize,
+            "across_ranks": self.across_ranks,
         }
 
 

@@ -43,7 +43,7 @@ from asynclog.link.messages import (
     Untap,
 )
 from asynclog.shm.lending import Allowance
-from asynclog.wire.frame import Frame
+from asynclog.wire.frame import Frame, unpack_meta
 
 TURN_BYTES: Final = 8 << 20
 _STALL_RETRY_S: Final = 0.2
@@ -83,7 +83,7 @@ class Engine:
         """What the writer last said of shared memory."""
         self.loop: dict[str, Any] | None = None
         """What the writer last said of its own loop, if it watches it."""
-        self._newest: told.Rows | None = None
+        self._newest: told.Rows | told.Value | None = None
         self.taps = Taps(consumer.send)
         self.sampling = Sampling(consumer.send)
         self._right_of_way = RightOfWay()
@@ -159,13 +159,20 @@ class Engine:
             for rows in self.consumer.recover():
                 self._take(rows)
         if self.end is None and self.taps:
-            step = None if self._newest is None else self.consumer.step_of(self._newest)
-            self.taps.step = self.taps.step if step is None else step
+            self._tell_taps_step()
             for word in self.taps.last_words():
                 self._take(self._told_at_last(word))
         self._offering.notify()
         if self.end is None:
             self._take(told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None))
+
+    def _tell_taps_step(self) -> None:
+        newest = self._newest
+        if isinstance(newest, told.Rows):
+            step = self.consumer.step_of(newest)
+            self.taps.step = self.taps.step if step is None else step
+        elif newest is not None:
+            self.taps.step = int(unpack_meta(newest.meta).get("step", 0))
 
     def _told_at_last(self, word: LastWord) -> told.Value:
         """A line as its process would have announced it."""
@@ -208,6 +215,7 @@ class Engine:
             self._newest = announcement
             self._put(rows_frame(announcement, self.consumer.lease))
         else:
+            self._newest = announcement
             if _MARK in announcement.meta:
                 self.taps.came_back(announcement.meta)
             self._put(event_frame(announcement, self.consumer.lease), announcement.parts)

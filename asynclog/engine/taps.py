@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from asynclog.flow.lines import Line, Splitter
 from asynclog.flow.route import CONSOLE
-from asynclog.link.messages import Lines, Message, Tap, Untap, Untapped
+from asynclog.link.messages import Lines, Message, Moved, Tap, Untap, Untapped
 from asynclog.wire.event import event_meta
 from asynclog.wire.frame import pack_meta, unpack_meta
 
@@ -42,6 +42,7 @@ _UNSHOWN_BYTES: Final = 256 << 20
 _HOLE_BYTES: Final = 1 << 20
 _PUNCH_HOLE_KEEP_SIZE: Final = 3  # linux/falloc.h
 _PATIENCE_S: Final = 5.0
+_MOVE_S: Final = 0.5
 
 
 def line_meta(stream: str, line: Line, step: int, due: int) -> bytes:
@@ -92,6 +93,7 @@ class Taps:
         elif known is not None:
             known.show_at(message.shown)
             os.close(message.file)
+            self._send(Moved(message.stream))
         else:
             self._taps[message.stream] = _Stream(message)
 
@@ -162,6 +164,7 @@ class _Stream:
         self._ending = False
         self._finished = False
         self._leaving = threading.Event()
+        self._writing = threading.Lock()
         self._shower = threading.Thread(target=self._show, name=f"asynclog-{tap.stream}", daemon=True)
         self._shower.start()
 
@@ -218,8 +221,12 @@ class _Stream:
 
     def show_at(self, terminal: int) -> None:
         """Pass it on to another place from now on."""
-        before, self._terminal = self._terminal, terminal
-        os.close(before)
+        # A write that is on its way goes to where it was begun: it is waited for, but not for ever.
+        held = self._writing.acquire(timeout=_MOVE_S)
+        os.dup2(terminal, self._terminal, inheritable=False)
+        os.close(terminal)
+        if held:
+            self._writing.release()
 
     def _show(self) -> None:
         while True:
@@ -233,7 +240,8 @@ class _Stream:
             data = os.pread(self.file, min(_READ_BYTES, size - self._shown), self._shown)
             while data:
                 try:
-                    data = data[os.write(self._terminal, data) :]
+                    with self._writing:
+                        data = data[os.write(self._terminal, data) :]
                 except BlockingIOError:
                     time.sleep(LOOK_S)
                 except OSError:

@@ -13,6 +13,8 @@ from asynclog.sink import PLACES, Place, Sink
 from asynclog.state import LEVELS, PHASES
 from asynclog.values import EVERY_KIND
 
+UNLIMITED: Final = frozenset({"hook", "artifact"})
+"""Kinds that ask no limit, and use none up: what happens, and checkpoints, are not thinned out."""
 CONSOLE: Final = "console"
 """The namespace of lines that were captured from stdout and stderr. They go to sinks whose class says ``takes_console``, and
 on routes whose namespaces name it."""
@@ -104,7 +106,7 @@ class Route:
         if worker is not None and self.place != "process":
             raise InvalidConfiguration(f"Route {self.name} worker: only a sink with place='process' has one")
         self._worker = worker
-        self.kinds = _checked_set("kinds", kinds, EVERY_KIND)
+        self.kinds = _checked_set("kinds", getattr(sink, "default_kinds", None) if kinds is None else kinds, EVERY_KIND)
         self.phases = _checked_set("phases", phases, PHASES)
         if level is not None and level not in LEVELS:
             raise InvalidConfiguration(f"Route level: expected one of {', '.join(LEVELS)}, got {level!r}")

@@ -8,7 +8,7 @@ What waits to be folded is pending.
     numbers of a write that is not due      fold: superseded ("last") or reduced into the next delivery of their phase
     other values, due                       delivered
     other values, not due                   not due
-    hooks                                   delivered, or filtered where the sink doesn't want them
+    hooks, artifacts                        delivered, or filtered where the sink doesn't want them
 
 At the stream's end what a reduction had gathered is delivered once more; a number that merely was the newest was not due.
 """
@@ -21,7 +21,7 @@ import numpy as np
 
 from asynclog.flow.limit import Limiter
 from asynclog.flow.reduce import Fold
-from asynclog.flow.route import Route
+from asynclog.flow.route import UNLIMITED, Route
 from asynclog.sink import Event
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.schema import Series
@@ -96,7 +96,8 @@ class Selector:
                 settled.filtered += 1
                 continue
             mask = masks[at] if masks is not None else record.due
-            due = hook or self._due(event.phase, event.step, event.time_ns, int(mask) if isinstance(mask, int) else always)
+            standing = int(mask) if isinstance(mask, int) else always
+            due = event.kind in UNLIMITED or self._due(event.phase, event.step, event.time_ns, standing)
             if event.kind == "scalar":
                 as_it_is = False
                 reduction = "last"

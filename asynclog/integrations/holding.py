@@ -25,6 +25,8 @@ from asynclog.logger.multi import MultiLogger
 from asynclog.state import State
 
 _log = logging.getLogger("asynclog")
+_FIRST_ONLY: Final[dict[str, Any]] = {"resume": "allow", "rewind_to": None}
+"""What a run is begun with, and what it goes on with: "never" holds for what others recorded, and it is rewound once."""
 _open: Final[dict[tuple[Path | None, str], "Holding"]] = {}
 
 Given = str | os.PathLike[str] | MultiLogger | Callable[[], MultiLogger]
@@ -70,7 +72,7 @@ class Holding:
         if "writer" in given:
             raise InvalidConfiguration(f"ranks='all' names the writers itself, and here is writer={given['writer']!r}")
         holding = cls(run, given)
-        holding._make, holding._log = partial(_of_rank, rank, run, given), None
+        holding._make, holding._log = partial(_of_rank, rank, run, **given), None
         return holding
 
     @property
@@ -85,6 +87,9 @@ class Holding:
             log.__enter__()
             self._opened = True
             _open[place] = self
+            if isinstance(self._make, partial):
+                later = {name: one for name, one in _FIRST_ONLY.items() if name in self._make.keywords}
+                self._make = partial(self._make, **later)
         return log
 
     @property
@@ -139,7 +144,7 @@ class Holding:
         return f"<Holding of {str(self.directory)!r}: {state}>"
 
 
-def _of_rank(rank: Callable[[], int], run: Any, given: Mapping[str, Any]) -> MultiLogger:
+def _of_rank(rank: Callable[[], int], run: Any, **given: Any) -> MultiLogger:
     number = rank()
     mine = {name: one for name, one in given.items() if name != "sinks" or number == 0}
     return MultiLogger(run, writer=f"rank{number}", **mine)

@@ -2,13 +2,15 @@
 
 A write takes microseconds, so it is done at once. Only when shared memory is full, since the disk can't follow, does it matter
 who calls: a thread waits, a loop must not. Then what was logged is kept here, as a copy, and a task of that loop writes it in
-its order as room comes. That, too, has an end: beyond ``_MOST_BYTES`` even a loop waits, and it is said.
+its order as room comes. That, too, has an end: beyond ``_MOST_BYTES`` even a loop waits, and it is said. Files are copied by a
+thread where a loop would have to wait for the disk.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import RLock
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +19,7 @@ import numpy as np
 from asynclog.errors import AsynclogError, WouldBlock
 from asynclog.logger.multi import MultiLogger
 from asynclog.logger.parts import Entry
+from asynclog.logger.pending import Taken
 from asynclog.state import State
 
 _log = logging.getLogger("asynclog")
@@ -51,13 +54,20 @@ class Outbox:
         self._lock = RLock()
         self._draining: asyncio.Task[None] | None = None
         self._has_said_so = False
+        self._files: ThreadPoolExecutor | None = None
+        self._copying: set[Future[None]] = set()
 
     def put(self, state: State, row: Iterable[Said]) -> None:
         """Record what was said at a state. Raises what ``MultiLogger.write_blocking`` does."""
         entry = self._log.at(state)
+        has_files = False
         for one in row:
             getattr(entry, one.method)(one.key, one.value, **one.params)
-        self._send(entry, state)
+            has_files |= one.method == "log_artifact"
+        if has_files and asyncio._get_running_loop() is not None:
+            self._copy(entry, state)
+        else:
+            self._send(entry, state)
 
     def settings(self, values: Mapping[str, Any]) -> None:
         """Record settings of the run."""
@@ -76,6 +86,12 @@ class Outbox:
         except WouldBlock:
             pass
         self._keep(entry, state)
+
+    def _copy(self, entry: Entry, state: State) -> None:
+        if self._files is None:
+            self._files = ThreadPoolExecutor(1, thread_name_prefix="asynclog-files")
+        self._copying = {one for one in self._copying if not one.done()}
+        self._copying.add(self._files.submit(entry.write_blocking, state))
 
     def _keep(self, entry: Entry, state: State) -> None:
         nbytes = max(_LEAST_BYTES, _make_its_own(entry))
@@ -101,7 +117,10 @@ class Outbox:
                 await asyncio.sleep(0)
 
     def settle(self) -> None:
-        """Write what waits, in this thread."""
+        """Write what waits, in this thread; of files, wait for their copies. Raises what went wrong with those."""
+        copying, self._copying = self._copying, set()
+        for one in copying:
+            one.result()
         while self._waiting:
             try:
                 self._write_first()
@@ -132,7 +151,7 @@ def _make_its_own(entry: Entry) -> int:
     taken = entry._take(entry._pending)
     entry._pending = {}
     owned = [one._replace(value=_copied(one.value)) for one in taken.values]
-    entry._further.put_back(taken._replace(values=owned), entry._pending, entry._namespace)
+    entry._further.put_back(Taken(taken.numbers, owned, taken.folds), entry._pending, entry._namespace)
     return sum(_nbytes(one.value) for one in owned)
 
 

@@ -143,6 +143,12 @@ class Untapped(NamedTuple):
     stream: str
 
 
+class Moved(NamedTuple):
+    """The answer to a Tap of a stream that is being read: from now on it is shown at the new place."""
+
+    stream: str
+
+
 class Sample(NamedTuple):
     """Look at the machine every so many seconds, and at the process; directory: whose file system is looked at."""
 
@@ -185,6 +191,7 @@ Message = (
     | Untap
     | Lines
     | Untapped
+    | Moved
     | Sample
     | Sampled
 )
@@ -210,6 +217,7 @@ TYPES: Final[tuple[type[Any], ...]] = (
     Untap,
     Lines,
     Untapped,
+    Moved,
     Sample,
     Sampled,
 )

@@ -28,6 +28,7 @@ from asynclog.link.messages import (
     Hold,
     Lines,
     Message,
+    Moved,
     Pressure,
     Ready,
     Release,
@@ -295,7 +296,7 @@ class Producer:
             link.finished = link.finished or isinstance(message, Finished)
         elif isinstance(message, Ready):
             link.pid = message.pid
-        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack | Said | Lines | Untapped | Sampled):
+        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack | Said | Lines | Untapped | Moved | Sampled):
             self._on_message(link, message)
 
     def _released(self, link: Link, message: Release) -> None:

@@ -9,6 +9,7 @@ from operator import index
 from pathlib import Path
 from typing import Any, Final
 
+from asynclog.artifacts.settings import Artifacts
 from asynclog.engine.settings import Journal
 from asynclog.engine.travel import check_picklable
 from asynclog.errors import InvalidConfiguration
@@ -75,6 +76,13 @@ def checked_journal(journal: Any) -> Journal:
     if journal is not None and not isinstance(journal, Journal):
         raise _refuse("journal", "a Journal", journal, "run=None is a logger that keeps nothing" if journal is False else "")
     return journal or Journal()
+
+
+def checked_artifacts(artifacts: Any) -> Artifacts:
+    """How files are kept. Raises InvalidConfiguration."""
+    if artifacts is not None and not isinstance(artifacts, Artifacts):
+        raise _refuse("artifacts", "an Artifacts", artifacts, "write Artifacts(quota=…, keep=…)")
+    return artifacts or Artifacts()
 
 
 def checked_rewind(rewind_to: Any, resume: str, run: Any) -> Mapping[str, int] | None:

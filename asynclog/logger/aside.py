@@ -30,23 +30,25 @@ class Aside:
 
     def __init__(self, core: "Core") -> None:
         self._core = core
-        self._step = 0
+        self._newest = 0, 0
+        self.newest_write = 0, 0
+        """(time, step) of the newest write that was more than a row."""
         self._everyone = (1 << len(core.routes)) - 1
         self._console = sum(1 << bit for bit, route in enumerate(core.routes) if route.takes_console)
 
     def step(self) -> int:
         """The step of the newest row, or the last one known. Under the producer's lock."""
-        newest = 0
+        newest = max(self._newest, self.newest_write, self._core.numbers.newest_sparse)
         for block in self._core.producer.blocks.everyone()[-_MOST_BLOCKS:]:
             end = block.offset
             if block.schema is None or block.key[0] == _OWNER or end - block.stride < BLOCK_HEADER_BYTES:
                 continue
             time_ns = int.from_bytes(block.buffer[end - 8 : end], "little", signed=True)
-            if time_ns > newest:
-                newest = time_ns
+            if time_ns > newest[0]:
                 row = block.buffer[end - block.stride : end]
-                self._step = int.from_bytes(row[:8], "little", signed=True)
-        return self._step
+                newest = time_ns, int.from_bytes(row[:8], "little", signed=True)
+        self._newest = newest
+        return newest[1]
 
     def numbers(self, numbers: dict[str, dict[str, float]]) -> bool:
         """A row, by namespace; False where there is no room for it. A limited route folds it into its next delivery."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asynclog.errors import InvalidValue, NoRoom, WouldBlock
 from asynclog.flow.reduce import checked
 from asynclog.logger.happenings import Happenings
+from asynclog.logger.keeping import Keeping
 from asynclog.logger.kinds import Kinds
 from asynclog.logger.loan import Loans
 from asynclog.logger.namespaces import Namespaces
@@ -39,7 +40,7 @@ def _of_any_kind(values: Mapping[str, Any], width: int) -> dict[str, Any]:
     }
 
 
-class Collector(Happenings, Kinds, Loans, Namespaces, Tables):
+class Collector(Happenings, Keeping, Kinds, Loans, Namespaces, Tables):
     """Pending values under a namespace, and the writing of them."""
 
     def __init__(self, core: "Core", namespace: str) -> None:

@@ -17,6 +17,7 @@ from operator import or_
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from asynclog.artifacts.settings import Artifacts
 from asynclog.engine.settings import Journal
 from asynclog.errors import InvalidValue, LoggerClosed, SinkError, WouldBlock
 from asynclog.flow.hooks import NO_HOOKS, journaled
@@ -27,6 +28,7 @@ from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
 from asynclog.logger.aside import Aside
+from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
 from asynclog.logger.loan_account import LoanAccount
@@ -68,12 +70,13 @@ class Core:
         strict: bool,
         writer: str,
         switch_interval: float | None,
+        artifacts: Artifacts,
     ) -> None:
         self.directory = directory
         self.journal = journal if directory is not None else None
         self.routes = routes
         self.limit, self.recorder, self.strict, self.writer = limit, recorder, strict, writer
-        self.config, self.switch_interval = config, switch_interval
+        self.config, self.switch_interval, self.artifacts = config, switch_interval, artifacts
         self.board = DueBoard(self.routes, limit, journal.limit, self.journal is not None)
         self.hooks = NO_HOOKS if self.journal is None else journaled(journal.kinds)
         self.wanted_hooks = reduce(or_, (one.hooks for one in routes), self.hooks)
@@ -97,6 +100,7 @@ class Core:
         self.complaint_count = 0
         self._copier: ThreadPoolExecutor | None = None
         self.devices = Devices(self)
+        self.desk: ArtifactDesk | None = None
         self.aside = Aside(self)
         self.failure: BaseException | None = None
         """What nobody caught, once the interpreter has said so."""

@@ -120,6 +120,10 @@ class DueBoard:
                 mask |= 1 << bit
         return mask
 
+    def wanted(self, kind: str, phase: str, namespace: str, level: str) -> int:
+        """The routes that a value is for which no limit thins out."""
+        return sum(1 << bit for bit, route in enumerate(self.routes) if route.wants(kind, phase, namespace, level))
+
     def due_until(self, decision: Decision, phase: str) -> int:
         """Until when writes of this phase can go by the standing mask alone."""
         if not self._by_clock:

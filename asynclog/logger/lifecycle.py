@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from asynclog.engine.rundir import Claim, claim_epoch, open_run, segments
-from asynclog.engine.settings import EngineSettings
+from asynclog.engine.settings import EngineSettings, Journal
 from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
+from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.engines import Engines
 from asynclog.logger.failure import KEY, NAMESPACE, failure_record, said_of
 from asynclog.logger.ranks import ranks_here
@@ -123,6 +124,7 @@ class Lifecycle:
                 "pass that run's directory"
             )
         self._claim = claim_epoch(directory, core.writer)
+        self._open_desk(directory.resolve(), core.journal, self._claim.epoch)
         return RunInfo(
             description["id"],
             description["name"],
@@ -142,6 +144,15 @@ class Lifecycle:
             return (directory / "run.json").exists()
         streams = directory / "streams"
         return any(segments(streams / one) for one in (self.core.writer, "main"))
+
+    def _open_desk(self, directory: Path, journal: Journal, epoch: int) -> None:
+        core = self.core
+        durable = journal.fsync != "close"
+        core.desk = ArtifactDesk(directory, core.writer, epoch, core.artifacts, core.routes, durable=durable)
+        try:
+            core.desk.keeper.sweep()
+        except OSError as error:
+            _log.warning("what an earlier life left in %s can't be cleared away: %s", directory / "artifacts", error)
 
     def go_on_from(self, checkpoint: Checkpoint) -> None:
         """Before it opens: training goes on from a checkpoint, in that run and at that step. Raises InvalidConfiguration."""
@@ -210,8 +221,10 @@ class Lifecycle:
             self._capturing = None
 
     def tell_failure(self, error: BaseException) -> None:
-        """Record the exception that ends the run, with its traceback. Off the loop: sources are read for it."""
-        if self.core.state == "open":
+        """Record the exception that ends the run, with its traceback. Off the loop: sources are read for it. Where somebody
+        ended
+        it (Ctrl-C, ``sys.exit``, a cancelled task) there is no more to say than that."""
+        if self.core.state == "open" and isinstance(error, Exception):
             # What can't be recorded any more is at least named in the footer.
             with contextlib.suppress(Exception):
                 self.core.aside.value("record", NAMESPACE, KEY, failure_record(error))
@@ -293,6 +306,8 @@ class Lifecycle:
     def _let_go(self) -> None:
         core = self.core
         core.stop_copier()
+        if core.desk is not None:
+            core.desk.leave()
         self._engines.leave()
         if self._switch_interval_before is not None:
             sys.setswitchinterval(self._switch_interval_before)

@@ -21,6 +21,7 @@ _LEAST_S: Final = 0.05
 """For a write that need not wait, whatever the deadline."""
 
 if TYPE_CHECKING:
+    from asynclog.artifacts.settings import Artifacts
     from asynclog.engine.settings import Journal
     from asynclog.flow.limit import RateLimit
     from asynclog.flow.route import Route
@@ -44,7 +45,8 @@ class MultiLogger(Collector, Checkpoints):
     seconds between threads' turns at the GIL while sinks or the engine live in threads of this process (it is the
     interpreter's, so it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it
     alone. capture: what is recorded beside what is logged, from the opening to the end: prints, log records, the environment,
-    the machine, the loop's lag; True: all of it, or a Capture.
+    the machine, the loop's lag; True: all of it, or a Capture. artifacts: how much room files have that ``log_artifact``
+    keeps, and for how long they stay.
 
     Use it under ``async with`` (or ``with``). It opens on first use; opening raises RunUnwritable, RunInUse, RunNotFound.
     Raises InvalidConfiguration.
@@ -66,6 +68,7 @@ class MultiLogger(Collector, Checkpoints):
         writer: str | None = None,
         switch_interval: float | None = 0.0005,
         capture: "Capture | bool" = False,
+        artifacts: "Artifacts | None" = None,
     ) -> None:
         # What does the work loads with the first logger, so that importing the package costs next to nothing.
         from asynclog.logger import arguments
@@ -84,6 +87,7 @@ class MultiLogger(Collector, Checkpoints):
             strict=arguments.checked_flag("strict", strict),
             writer=arguments.checked_writer(writer),
             switch_interval=arguments.checked_switch_interval(switch_interval),
+            artifacts=arguments.checked_artifacts(artifacts),
         )
         super().__init__(core, "")
         self._lifecycle = Lifecycle(core, resume, arguments.checked_rewind(rewind_to, resume, run))
@@ -163,7 +167,7 @@ class MultiLogger(Collector, Checkpoints):
         problems = await self._write_settings(until) if self._settings_wait() else []
         while self._core.devices.pending and time.monotonic() < until:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.001)
-        if error is not None:
+        if isinstance(error, Exception):
             await asyncio.to_thread(lifecycle.tell_failure, error)
         if lifecycle.captures:
             await asyncio.to_thread(lifecycle.end_capture, until)
@@ -279,7 +283,7 @@ class MultiLogger(Collector, Checkpoints):
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled logger reopens as a writer of its own in the same run, journal only: for worker processes."""
         core = self._core
-        return _reopened, (core.directory, core.limit, core.journal, core.quota, core.strict, core.writer)
+        return _reopened, (core.directory, core.limit, core.journal, core.quota, core.strict, core.writer, core.artifacts)
 
 
 def _reopened(
@@ -289,9 +293,10 @@ def _reopened(
     quota: int,
     strict: bool,
     writer: str,
+    artifacts: "Artifacts",
 ) -> MultiLogger:
     own = f"{writer}-{os.getpid()}"
-    return MultiLogger(run, limit=limit, journal=journal, slabs=quota, strict=strict, writer=own)
+    return MultiLogger(run, limit=limit, journal=journal, slabs=quota, strict=strict, writer=own, artifacts=artifacts)
 
 
 def _status_of(error: BaseException | None) -> tuple[str, str | None]:

@@ -15,6 +15,7 @@ from asynclog.errors import AsynclogError, InvalidValue
 from asynclog.flow.reduce import Fold
 from asynclog.logger.capture import number, unreadable, value_of
 from asynclog.logger.copying import Snapshot
+from asynclog.logger.desk import KeepJob
 from asynclog.logger.due import Decision
 from asynclog.logger.elsewhere import elsewhere
 from asynclog.logger.far import Far, class_of
@@ -28,13 +29,13 @@ from asynclog.logger.precedents import Precedent, likeness
 from asynclog.logger.row_events import RowEvents
 from asynclog.logger.standins import StandIns
 from asynclog.state import State
-from asynclog.values import Hook, Value
+from asynclog.values import Artifact, Hook, Value
 from asynclog.wire.event import payload_offsets, specs_of, split
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
 
-CHEAP: Final = frozenset({"string", "config", "table"})
+CHEAP: Final = frozenset({"string", "config", "table", "artifact"})
 Steps = Generator["Awaitable[Any] | Callable[[], Any]", Any, Any]
 
 
@@ -153,6 +154,9 @@ class Resolving:
         if kind == "hook":
             self._hook(logged)
             return
+        if kind == "artifact":
+            yield from self._artifact(logged)
+            return
         mask = self._mask(kind, namespace)
         lazy = callable(value) and not isinstance(value, Value) and not hasattr(value, "__array__")
         if not self._recorded(mask, kind, lazy=lazy):
@@ -171,6 +175,19 @@ class Resolving:
         kept = journal is not None and (journal.kinds is None or "hook" in journal.kinds)
         if made.name in core.hooks or (mask if kept else mask & core.memory_fed if journal is not None else mask):
             self._keep(logged, made, mask)
+
+    def _artifact(self, logged: Logged) -> Steps:
+        """Recorded whatever the limits say, as nobody thins out checkpoints."""
+        core, state = self._core, self._state
+        mask = core.board.wanted("artifact", state.phase, logged.namespace, state.level)
+        if not self._recorded(mask, "artifact", lazy=False):
+            core.producer.counts.skipped += 1
+            return
+        made = logged.value
+        if not isinstance(made, Artifact):
+            assert core.desk is not None, "the methods look for a directory"
+            made = yield core.desk.job(logged, state, core.now())
+        self._keep(logged, made, mask)
 
     def _rows(self, logged: Logged) -> Steps:
         """Rows of a table are recorded as text is: by a journal always, without one when some route is due."""
@@ -284,7 +301,10 @@ async def waiting(steps: Steps, thread: Callable[[], ThreadPoolExecutor]) -> Non
             return
         answer = error = None
         try:
-            answer = await (wanted if isinstance(wanted, Awaitable) else asyncio.wrap_future(thread().submit(wanted)))
+            if isinstance(wanted, KeepJob):
+                answer = await wanted.beside()
+            else:
+                answer = await (wanted if isinstance(wanted, Awaitable) else asyncio.wrap_future(thread().submit(wanted)))
         except Exception as raised:  # noqa: BLE001 - handed to the step that asked, which tells whose it is
             error = raised
 

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from asynclog.errors import NoRoom, WouldBlock
+from asynclog.flow.route import UNLIMITED
 from asynclog.logger.copying import Copying, Snapshot, uncancelled
 from asynclog.logger.crossing import Crossing, as_logged
 from asynclog.logger.due import Decision
@@ -26,7 +27,7 @@ from asynclog.logger.resolving import Resolving, at_once, waiting
 from asynclog.shm.rows import Block
 from asynclog.shm.slab import Ref
 from asynclog.state import State
-from asynclog.values import Text
+from asynclog.values import Artifact, Text
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
@@ -171,7 +172,7 @@ class Writing:
 
     def _decide(self) -> Decision:
         core = self._core
-        if self.taken.values and not self.taken.numbers and all(one.kind == "hook" for one in self.taken.values):
+        if self.taken.values and not self.taken.numbers and all(one.kind in UNLIMITED for one in self.taken.values):
             # No limit is asked, lest the values at the next state find it used up.
             return Decision(None, 0, False)
         with core.producer.lock:
@@ -229,6 +230,7 @@ class Writing:
         owner: Hashable,
     ) -> Block | None:
         core, state, time_ns = self._core, self._state, self._time_ns
+        core.aside.newest_write = time_ns, state.step
         metas = [packed_meta(one, state) for one in snapshots]
         core.producer.control.reserve(sum(len(one) + _ANNOUNCEMENT_BYTES for one in metas))
         block = None
@@ -246,6 +248,8 @@ class Writing:
                 core.producer.event(time_ns, meta, lies, counted=snapshot.logged.kind == "histogram")
                 if type(loan) is Loan:
                     loan.announced()
+                elif type(loan) is Artifact and core.desk is not None:
+                    core.desk.announced(loan, core.producer.next_seq - 1)
             for text in complaints:
                 logged = Logged("string", "asynclog", "invalid", text, {})
                 told = Snapshot(logged, core.board.unlimited, Text(text).params(), [], [], [0])

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from asynclog.artifacts.stored import StoredArtifact, all_artifacts, one_artifact
 from asynclog.errors import SeriesNotFound
 from asynclog.readers.batches import EVENTS, batches
 from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns, adopted
@@ -314,6 +315,15 @@ class Run:
     def gaps(self) -> list[dict[str, Any]]:
         """What the journal itself reported as lost: reason, events, from_seq, to_seq."""
         return [gap for index in self._indexes for gap in index.gaps]
+
+    def artifacts(self) -> list[StoredArtifact]:
+        """Every version of every file and directory that the run keeps, by name, then version. Raises DamagedArtifact."""
+        return all_artifacts(self.path)
+
+    def artifact(self, name: str, version: int | None = None) -> StoredArtifact:
+        """A version of an artifact, by its whole name, the newest one by default; of a symlink what it stands for. Raises
+        ArtifactNotFound, naming what is near, DamagedArtifact."""
+        return one_artifact(self.path, name, version)
 
     def to_arrow(self) -> "pa.Table":
         """One row a number or event: time, step, phase, namespace, key, kind, value, detail. Needs pa."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from asynclog.errors import InvalidConfiguration
-from asynclog.logger.collect import Collector
 from asynclog.logger.naming import described
+from asynclog.logger.parts import ChildLogger
 from asynclog.routines.group import rank_here
 from asynclog.routines.tracker import Epoch, Tracker
 
@@ -126,7 +126,7 @@ class Checkpoints(Tracker):
         for one in numbered[: len(numbered) - keep] if keep is not None and len(numbered) > keep else ():
             _remove(one)
 
-    def log_epoch(self, log: Collector, epoch: Epoch) -> None:
+    def log_epoch(self, log: ChildLogger, epoch: Epoch) -> None:
         written, self._written = self._written, []
         for which, path in written:
             log.log_string(which, str(path), namespace=NAMESPACE)

@@ -24,11 +24,15 @@ def exact(value: Any) -> Any:
 
 
 def numbers_here(value: Any) -> NDArray[np.float64]:
-    """What doesn't lie on a device, as a flat array. Raises TypeError or ValueError for what is no number."""
+    """What doesn't lie on a device, as a flat array. Raises TypeError or ValueError for what is no number, as text and None
+    aren't."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         value = value.detach().to(torch.float64).numpy()
-    return np.asarray(value, np.float64).reshape(-1)
+    found = np.asarray(value)
+    if found.dtype.kind in "OUSmMc":
+        raise TypeError(f"an array of {found.dtype} is none of numbers")
+    return found.astype(np.float64).reshape(-1)
 
 
 class Amount:

@@ -61,7 +61,7 @@ class Gathered:
             return here
         if len(there) == 1 and not len(here):
             return there[0]
-        return lambda: np.concatenate([here, *(one.double().cpu().numpy() for one in there)])
+        return lambda: np.concatenate([here, *(one.cpu().double().numpy() for one in there)])
 
 
 class _Buffer:

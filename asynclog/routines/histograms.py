@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from asynclog.errors import InvalidValue
-from asynclog.logger.collect import Collector
 from asynclog.logger.naming import described
+from asynclog.logger.parts import ChildLogger
 from asynclog.routines.gather import Gathered
 from asynclog.routines.iteration import Iteration
 from asynclog.routines.tracker import Aside, Epoch, Tracker
@@ -23,7 +23,7 @@ class Histograms(Tracker):
         super().__init__(keys)
         self._gathered: dict[str, dict[str, Gathered]] = {}
 
-    def log_value(self, log: Collector, key: str, value: Any, at: Iteration, aside: Aside) -> None:
+    def log_value(self, log: ChildLogger, key: str, value: Any, at: Iteration, aside: Aside) -> None:
         ones = self._gathered.setdefault(at.phase, {})
         if key not in ones:
             ones[key] = Gathered()
@@ -32,7 +32,7 @@ class Histograms(Tracker):
         except (TypeError, ValueError) as error:
             raise InvalidValue(key=key, kind="hist", expected="numbers", got=described(value)) from error
 
-    def log_epoch(self, log: Collector, epoch: Epoch) -> None:
+    def log_epoch(self, log: ChildLogger, epoch: Epoch) -> None:
         for key, one in self._gathered.pop(epoch.phase, {}).items():
             if len(one):
                 log.log_histogram(f"{key}/{epoch.phase}", one.value(), namespace=HIST)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from asynclog.errors import InvalidValue
-from asynclog.logger.collect import Collector
 from asynclog.logger.naming import described
+from asynclog.logger.parts import ChildLogger
 from asynclog.routines.far import is_far
 from asynclog.routines.iteration import Iteration
 from asynclog.routines.magma import coloured
@@ -29,7 +29,7 @@ class Images(Tracker):
         super().__init__(keys)
         self._one_per_batch = one_per_batch
 
-    def log_value(self, log: Collector, key: str, value: Any, at: Iteration, aside: Aside) -> None:
+    def log_value(self, log: ChildLogger, key: str, value: Any, at: Iteration, aside: Aside) -> None:
         views = value if isinstance(value, list | tuple) else [value]
         samples = len(views[0]) if views else 0
         for view in views:

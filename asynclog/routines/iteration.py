@@ -68,7 +68,7 @@ class Iterations:
         names = meta.get("viz_id", ()) if isinstance(meta, Mapping) else ()
         state = State(self._step(data, word), phase, _whole(data.get("epoch", 0), "epoch"))
         size = data.get("batch_size", 1)
-        if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < float("inf"):
+        if not (hasattr(size, "__index__") or isinstance(size, float)) or not 0 <= size < float("inf"):
             raise InvalidValue(kind="iteration", key="batch_size", expected="a number ≥ 0", got=described(size))
         tracked = self._tracked if self._tracked is not None else data.get("output_parser", {})
         values = inner if isinstance(inner, Mapping) else data

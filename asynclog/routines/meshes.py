@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asynclog.errors import InvalidValue
-from asynclog.logger.collect import Collector
 from asynclog.logger.naming import described
+from asynclog.logger.parts import ChildLogger
 from asynclog.routines.far import is_far
 from asynclog.routines.iteration import Iteration
 from asynclog.routines.tracker import Aside, Tracker
@@ -30,7 +30,7 @@ class Meshes(Tracker):
         super().__init__(keys)
         self._one_per_batch = one_per_batch
 
-    def log_value(self, log: Collector, key: str, value: Any, at: Iteration, aside: Aside) -> None:
+    def log_value(self, log: ChildLogger, key: str, value: Any, at: Iteration, aside: Aside) -> None:
         name, most = f"{key}/{at.phase}", 1 if self._one_per_batch else None
         clouds = _clouds(value)
         if clouds is None:
@@ -43,7 +43,7 @@ class Meshes(Tracker):
             else:
                 log.log_point_cloud(name, places, colors=_colours_there(colours) if is_far(cloud) else _colours(colours))
 
-    def _log_meshes(self, log: Collector, name: str, meshes: list[Any], most: int | None) -> None:
+    def _log_meshes(self, log: ChildLogger, name: str, meshes: list[Any], most: int | None) -> None:
         for mesh in meshes[:most]:
             if not hasattr(mesh, "vertices"):
                 expected = "meshes of trimesh or open3d, or points (N, 3), (N, 6), (B, N, 3), (B, N, 6)"
@@ -67,6 +67,8 @@ def _colours(given: Any) -> NDArray[np.uint8]:
 
 def _colours_there(given: Any) -> Any:
     """The same by the device, which need not be asked what it has come to."""
-    colours = given.detach().double()
+    colours = given.detach().float()
+    if not colours.numel():
+        return colours.byte()
     scale = 255.0 - 254.0 * (colours.max() > 1.0)
     return (colours.nan_to_num() * scale).clamp(0, 255).byte()

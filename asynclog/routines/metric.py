@@ -13,9 +13,9 @@ from math import nan
 from typing import Any, ClassVar, Final, NamedTuple
 
 from asynclog.errors import InvalidValue
-from asynclog.logger.collect import Collector
 from asynclog.logger.naming import described
-from asynclog.routines.far import is_far, numbers_here
+from asynclog.logger.parts import ChildLogger
+from asynclog.routines.far import exact, is_far, numbers_here
 from asynclog.routines.gather import Gathered
 from asynclog.routines.iteration import Iteration
 from asynclog.routines.meters import Meters
@@ -53,22 +53,25 @@ class Metrics(Tracker):
         super().__init__(keys)
         self._meters, self._device_memory = meters, device_memory
         self._spreads: dict[str, dict[str, Gathered]] = {}
+        self._batches: ChildLogger | None = None
 
-    def log_value(self, log: Collector, key: str, value: Any, at: Iteration, aside: Aside) -> None:
-        for name, one in _named(key, value):
+    def log_value(self, log: ChildLogger, key: str, value: Any, at: Iteration, aside: Aside) -> None:
+        # A logger of the namespace's own: numbers without one are the quickest.
+        batches = self._batches = self._batches or log.child(BATCH)
+        for name, one in ((key, value),) if type(value) is float else _named(key, value):
             if isinstance(one, Ratio):
                 self._meters.ratio(meter(at.phase, name), *one)
                 number = _single(name, one.quotient)
             else:
                 number = _single(name, one)
                 self._meters.mean(meter(at.phase, name), number, at.weight)
-            log.log_scalar(f"{name}/{at.phase}", number, namespace=BATCH)
+            batches.log_scalar(f"{name}/{at.phase}", number)
             spreads = self._spreads.setdefault(at.phase, {})
             if name not in spreads:
                 spreads[name] = Gathered()
             spreads[name].add(number)
 
-    def log_epoch(self, log: Collector, epoch: Epoch) -> None:
+    def log_epoch(self, log: ChildLogger, epoch: Epoch) -> None:
         for name, gathered in self._spreads.pop(epoch.phase, {}).items():
             log.log_histogram(f"{name}/{epoch.phase}", gathered.value(), namespace=SPREAD)
         if self._device_memory:
@@ -104,8 +107,7 @@ def _single(name: str, value: Any) -> Any:
     if type(value) is float or type(value) is int:
         return float(value)
     if is_far(value):
-        value = value.detach()
-        return value if value.dim() == 0 else value.double().mean()
+        return value.detach() if value.dim() == 0 else exact(value).mean()
     try:
         found = numbers_here(value)
     except (TypeError, ValueError) as error:

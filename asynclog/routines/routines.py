@@ -67,7 +67,8 @@ class Routines:
         made["hist"] = Histograms((tracked or {}).get("hist", ()))
         made["xls"] = Sheets((tracked or {}).get("xls", ()))
         self.trackers: list[Tracker] = [made[kind] for kind in kinds if kind in made] + list(trackers)
-        check_wants(self.trackers, None if tracked is None else tracked.get("metric", ()))
+        self._metrics = None if tracked is None else tracked.get("metric", ())
+        check_wants(self.trackers, self._metrics)
         self.log = log.child("")
         self._iterations = Iterations(tracked)
         self._last: dict[str, Iteration] = {}
@@ -207,6 +208,11 @@ class Routines:
     log_batch_blocking = log_iter_blocking
     log_phase = log_epoch
     log_phase_blocking = log_epoch_blocking
+
+    def add(self, tracker: Tracker) -> None:
+        """One more tracker. Raises InvalidConfiguration."""
+        check_wants([tracker], self._metrics)
+        self.trackers.append(tracker)
 
     def save_next(self) -> None:
         """Have the next end of a training epoch save a checkpoint, whatever its number."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from asynclog.errors import InvalidValue
-from asynclog.logger.collect import Collector
 from asynclog.logger.naming import described
+from asynclog.logger.parts import ChildLogger
 from asynclog.routines.iteration import Iteration
 from asynclog.routines.tracker import Aside, Epoch, Tracker
 
@@ -24,7 +24,7 @@ class Sheets(Tracker):
         super().__init__(keys)
         self._sums: dict[tuple[str, str, str], tuple[float, int]] = {}
 
-    def log_value(self, log: Collector, key: str, value: Any, at: Iteration, aside: Aside) -> None:
+    def log_value(self, log: ChildLogger, key: str, value: Any, at: Iteration, aside: Aside) -> None:
         columns = _columns(key, value)
         count = max((len(one) for one in columns.values()), default=0)
         names = [at.sample(row) for row in range(count)]
@@ -39,7 +39,7 @@ class Sheets(Tracker):
             total, count = self._sums.get((phase, key, name), (0.0, 0))
             self._sums[phase, key, name] = (total + sum(numbers), count + len(numbers))
 
-    def log_epoch(self, log: Collector, epoch: Epoch) -> None:
+    def log_epoch(self, log: ChildLogger, epoch: Epoch) -> None:
         for where in [one for one in self._sums if one[0] == epoch.phase]:
             total, count = self._sums.pop(where)
             log.log_scalar(f"{where[1]}/{where[2]}/{epoch.phase}", total / count, namespace=MEAN)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
-from asynclog.logger.collect import Collector
+from asynclog.logger.parts import ChildLogger
 from asynclog.routines.iteration import Iteration
 from asynclog.state import State
 
@@ -54,13 +54,13 @@ class Tracker:
         self.missing = set(self.keys)
         """Those that no iteration has had so far."""
 
-    def log_value(self, log: Collector, key: str, value: Any, at: Iteration, aside: Aside) -> None:
+    def log_value(self, log: ChildLogger, key: str, value: Any, at: Iteration, aside: Aside) -> None:
         """What one iteration has under one key."""
 
     def settle(self, epoch: Epoch) -> None:
         """What has to be done at the end of an epoch and takes long."""
 
-    def log_epoch(self, log: Collector, epoch: Epoch) -> None:
+    def log_epoch(self, log: ChildLogger, epoch: Epoch) -> None:
         """What the epoch came to; begin anew."""
 
     def found(self, at: Iteration) -> Iterator[tuple[str, Any]]:

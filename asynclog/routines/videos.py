@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from asynclog.errors import InvalidValue
-from asynclog.logger.collect import Collector
 from asynclog.logger.naming import described
+from asynclog.logger.parts import ChildLogger
 from asynclog.routines.iteration import Iteration
 from asynclog.routines.tracker import Aside, Tracker
 
@@ -24,7 +24,7 @@ class Videos(Tracker):
         super().__init__(keys)
         self._fps, self._one_per_batch = fps, one_per_batch
 
-    def log_value(self, log: Collector, key: str, value: Any, at: Iteration, aside: Aside) -> None:
+    def log_value(self, log: ChildLogger, key: str, value: Any, at: Iteration, aside: Aside) -> None:
         shape = tuple(getattr(value, "shape", ()))
         if len(shape) != _BATCH or shape[2] not in (1, 3):
             expected = "a batch (N, T, C, H, W), C of 1 or 3"

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
     from asynclog.sinks.neptune import Neptune
+    from asynclog.sinks.objectstore.sink import ObjectStore
     from asynclog.sinks.parquet.sink import Parquet
     from asynclog.sinks.progress import Progress
     from asynclog.sinks.rerun.sink import Rerun
+    from asynclog.sinks.slack import Slack
     from asynclog.sinks.tensorboard import TensorBoard
     from asynclog.sinks.wandb.sink import WandB
 
@@ -35,9 +37,11 @@ __all__ = [
     "MLflow",
     "Memory",
     "Neptune",
+    "ObjectStore",
     "Parquet",
     "Progress",
     "Rerun",
+    "Slack",
     "TensorBoard",
     "WandB",
 ]
@@ -55,9 +59,11 @@ _HOMES = {
     "MLflow": "mlflow",
     "Memory": "memory",
     "Neptune": "neptune",
+    "ObjectStore": "objectstore.sink",
     "Parquet": "parquet.sink",
     "Progress": "progress",
     "Rerun": "rerun.sink",
+    "Slack": "slack",
     "TensorBoard": "tensorboard",
     "WandB": "wandb.sink",
 }

@@ -1,6 +1,6 @@
 """The lines of Composer's FileLogger, character for character: how a value is written, and which prefix stands before it.
 
-    style "metric", as Composer writes them today                    style "level", as it did up to 0.9
+    style "metric", as Composer writes them today                    style "level", as it did up to 0.8
 
     [hyperparameter]: lr: 0.1000                                     [FIT][batch=0]: { "lr": 0.1000, }
     [metric][batch=2]: loss/train: 0.2500                            [BATCH][batch=2]: { "loss/train": 0.2500, "seen": 64, }

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from asynclog.encoding.artifact import artifact_facts, artifact_line
 from asynclog.values import (
     Array,
+    Artifact,
     Audio,
     Histogram,
     Hook,
@@ -36,6 +38,8 @@ def described(kind: str, value: Any) -> dict[str, Any]:
     if isinstance(value, Tensor) and value.dtype is not None:
         about = _array(value.canonical()) if value.fault() is None else {"shape": list(value.data.shape)}
         return found | about | dict(params)
+    if isinstance(value, Artifact):
+        return found | artifact_facts(value)
     if isinstance(value, Table):
         return found | {"columns": value.columns, "rows": value.canonical()}
     for name, array in arrays.items():
@@ -62,7 +66,7 @@ def in_brief(kind: str, value: Any) -> str:
             return f"{len(value.data)} images {_shape(main.shape)} {main.dtype} …"
         case Image() if value.batch and main.ndim:
             return f"{len(main)} images {_shape(main.shape[1:])} {main.dtype}"
-        case Audio(data=tuple()) | Video(data=tuple()):
+        case Audio(data=tuple()) | Spectrogram(data=tuple()) | Video(data=tuple()):
             return f"{len(value.data)} {kind}s {_shape(main.shape)} {main.dtype} …"
         case Mesh() if main.ndim and value.faces.ndim:
             return f"mesh of {len(main)} vertices and {len(value.faces)} faces"
@@ -76,6 +80,8 @@ def in_brief(kind: str, value: Any) -> str:
             return value.message
         case Hook():
             return value.name
+        case Artifact():
+            return artifact_line(value)
         case Histogram():
             return f"histogram of {value.count}: {value.mean:.4g} ± {value.std:.4g} in [{value.low:.4g}, {value.high:.4g}]"
         case Audio() | Spectrogram() if main.ndim and isinstance(value.sample_rate, int) and value.sample_rate > 0:

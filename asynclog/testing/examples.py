@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from asynclog.values import (
+    Artifact,
     Audio,
     Config,
     Histogram,
@@ -95,5 +96,7 @@ def every_kind(seed: int = 0) -> dict[str, Any]:
         "tensor without items": Tensor(np.empty((0, 3), np.float32)),
         "tensor of no dimension": Tensor(np.array(3 + 4j)),
         "string": Text('text with "quotes", commas\nand 🎲'),
+        "artifact": Artifact("artifact", seed, f"{seed:064x}", 12_345, metadata={"loss": 0.5}, overwrite=True),
+        "symlink": Artifact("symlink", target="artifact"),
         "config": Config({"optimizer": {"name": "adam", "lr": 1e-3, "clip": math.inf}, "layers": [64, 64], "seed": None}),
     }

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from asynclog.values.artifact import Artifact
 from asynclog.values.data import Config, Histogram, Record, Samples, Tensor, Text
 from asynclog.values.hook import HOOKS, Hook
 from asynclog.values.media import Audio, Image, Spectrogram, Video
@@ -27,6 +28,7 @@ KINDS: Final[dict[str, type[Value]]] = {
         Text,
         Config,
         Hook,
+        Artifact,
     )
 }
 EVERY_KIND: Final[tuple[str, ...]] = ("scalar", *KINDS)
@@ -36,6 +38,7 @@ __all__ = [
     "HOOKS",
     "KINDS",
     "Array",
+    "Artifact",
     "Audio",
     "Config",
     "Histogram",

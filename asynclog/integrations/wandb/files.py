@@ -1,25 +1,13 @@
-"""Files that go with a run: those that ``save`` finds, and media that are files."""
+"""The files that ``save`` finds."""
 
 import os
-from collections.abc import Sequence
 from glob import glob as matching
 from pathlib import Path
 from typing import Any, Final
 
-from asynclog.integrations.outbox import Said
 from asynclog.integrations.wandb.said import once
-from asynclog.logger.parts import Entry
 
 _POLICIES: Final = ("live", "now", "end")
-_KEEPS: Final = hasattr(Entry, "log_artifact")
-
-
-def kept(row: Sequence[Said]) -> list[Said]:
-    """What a logger can take of a row; of files, a word if it can't."""
-    for one in row:
-        if one.method == "log_artifact" and not _KEEPS:
-            once("%r is a file, which is not recorded", one.key)
-    return [one for one in row if _KEEPS or one.method != "log_artifact"]
 
 
 def found(glob_str: Any, base_path: Any, policy: str, glob: bool) -> dict[str, Path]:

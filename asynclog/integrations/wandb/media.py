@@ -45,7 +45,7 @@ def is_file(value: Any) -> bool:
 def the_file(key: str, path: Any) -> Said:
     """A file as an artifact of its medium's key."""
     name = Path(fspath(path))
-    return Said("log_artifact", f"{key}{name.suffix}", name)
+    return Said("log_artifact", f"media/{key}{name.suffix}", name, {"overwrite": True})
 
 
 class Audio(Media):

@@ -50,7 +50,9 @@ class Run:
         self._lock = RLock()
         self._steps, self._metrics = Steps(first_step), Metrics()
         self._summaries = Summaries(self._metrics)
-        self._watching = Watching(lambda values: self.log(values, commit=False))
+        # What is watched goes with the next row, whatever its step: W&B adds it to the row before, where steps are given.
+        self._watched: dict[str, Any] = {}
+        self._watching = Watching(self._watched.update)
         self._alerted: dict[str, float] = {}
         self._finished = False
         self.config = Config(self._record_settings)
@@ -76,6 +78,8 @@ class Run:
             return
         values = {name: plain(value) for name, value in flat(data).items()}
         with self._lock:
+            while self._watched:
+                values.setdefault(*self._watched.popitem())
             done = [(row, self._noted(row)) for row in self._steps.rows(values, step, commit)]
         for row, axes in done:
             self._record(row, axes)
@@ -90,7 +94,7 @@ class Run:
         assert self._outbox is not None
         for phase, values in by_phase(row.values).items():
             state = State(row.step, phase, axes=axes)
-            self._outbox.put(state, [one for name, value in values.items() for one in files.kept(said(name, value))])
+            self._outbox.put(state, [one for name, value in values.items() for one in said(name, value)])
 
     def define_metric(
         self,
@@ -164,7 +168,8 @@ class Run:
         policy: Literal["live", "now", "end"] = "live",
         glob: bool = True,
     ) -> list[str]:
-        """Keep files with the run, as artifacts named by their paths below base_path. Returns their names."""
+        """Keep copies of files with the run, as artifacts named by their paths below base_path, each call a version of theirs.
+        Returns their names. On a loop they are copied beside it."""
         self._check_open("save")
         return self._put_files(files.found(glob_str, base_path, policy, glob))
 
@@ -194,8 +199,8 @@ class Run:
 
     def _put_files(self, named: Mapping[str, Path]) -> list[str]:
         if self._outbox is not None:
-            for one in files.kept([Said("log_artifact", name, path) for name, path in named.items()]):
-                self._outbox.put(State(self._steps.current), [one])
+            row = [Said("log_artifact", name, path, {"overwrite": True}) for name, path in named.items()]
+            self._outbox.put(State(self._steps.current), row)
         return list(named)
 
     # -- the end ----------------------------------------------------------------------------------------------------
@@ -226,7 +231,8 @@ class Run:
     def _settle(self) -> None:
         assert self._outbox is not None
         with self._lock:
-            left = [(row, self._noted(row)) for row in self._steps.left()]
+            done = self._steps.rows(dict(self._watched), commit=False) + self._steps.left()
+            left = [(row, self._noted(row)) for row in done]
         for row, axes in left:
             self._record(row, axes)
         self._record_summary(self._summaries.values)

@@ -11,7 +11,7 @@ from asynclog.integrations.wandb.said import once
 
 
 class Watching:
-    """hold: keeps values for the next row, as ``log(…, commit=False)``."""
+    """hold: keeps values for the next row of ``log``."""
 
     def __init__(self, hold: Callable[[dict[str, Any]], None]) -> None:
         self._hold = hold

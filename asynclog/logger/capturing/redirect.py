@@ -23,7 +23,8 @@ _changing = threading.Lock()
 
 class Redirect:
     """Of stdout or stderr. read: a descriptor of the file, whose offset says how much was passed on. saved: where output went
-    before. moved(): it goes elsewhere now."""
+    before. moved(): tell whoever passes output on that it goes elsewhere
+    now, and wait for him a little."""
 
     def __init__(self, name: str, moved: Callable[[], None]) -> None:
         self.name, self.fd = name, NUMBERS[name]
@@ -44,6 +45,7 @@ class Redirect:
         for stream in self._streams:
             with suppress(AttributeError):
                 del stream.isatty
+        above = None
         with _changing:
             stack = _stacks[self.fd]
             at = stack.index(self)
@@ -51,9 +53,11 @@ class Redirect:
             if at < len(stack):
                 above = stack[at]
                 os.dup2(self.saved, above.saved, inheritable=False)
-                above._moved()
             elif _identity(self.fd) == self._identity:
                 os.dup2(self.saved, self.fd)
+        if above is not None:
+            # Until then it goes on into this one's file.
+            above._moved()
         return os.fstat(self.read).st_size
 
     def show_rest(self) -> None:

@@ -5,20 +5,22 @@ See asynclog.engine.taps, which has the other part, and says why.
 """
 
 import os
-import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from asynclog.errors import NoRoom
 from asynclog.flow.lines import Line
 from asynclog.link.links import Link
-from asynclog.link.messages import Lines, Message, Tap, Untap, Untapped
+from asynclog.link.messages import Lines, Message, Moved, Tap, Untap, Untapped
 from asynclog.logger.capturing.redirect import Redirect
 
 if TYPE_CHECKING:
     from asynclog.logger.core import Core
 
 _NAP_S: Final = 0.002
+_MOVE_S: Final = 10.0
+"""The recorder may just be starting."""
 
 
 class Streams:
@@ -31,10 +33,10 @@ class Streams:
         self._ends: dict[str, int] = {}
         self._untapped: set[str] = set()
         self._waiting: dict[str, list[Line]] = {}
-        self._resending = threading.Event()
+        self._moved: set[str] = set()
         core.listeners.append(self._hear)
         core.producer.standing.append(self._standing)
-        self._redirects = {name: Redirect(name, self._resending.set) for name in names}
+        self._redirects = {name: Redirect(name, partial(self._move, name)) for name in names}
         self._send()
 
     # -- to the recorder --------------------------------------------------------------------------------------------
@@ -60,6 +62,13 @@ class Streams:
                 for message in self._standing(link):
                     link.channel.send(message)
 
+    def _move(self, name: str) -> None:
+        self._moved.discard(name)
+        self._send()
+        give_up = time.monotonic() + _MOVE_S
+        while name not in self._moved and time.monotonic() < give_up:
+            time.sleep(_NAP_S)
+
     # -- from the recorder, in the link thread ----------------------------------------------------------------------
 
     def _hear(self, link: Link, message: Message) -> None:
@@ -68,12 +77,11 @@ class Streams:
             self.record()
         elif isinstance(message, Untapped):
             self._untapped.add(message.stream)
+        elif isinstance(message, Moved):
+            self._moved.add(message.stream)
 
     def record(self) -> None:
         """Record what waits; where there is no room it goes on waiting, and so does the recorder with what comes next."""
-        if self._resending.is_set():
-            self._resending.clear()
-            self._send()
         for stream, lines in list(self._waiting.items()):
             with self._core.producer.lock:
                 # A recorder that died may have sent what its successor sends as well.

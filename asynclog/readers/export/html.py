@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from asynclog.encoding.artifact import artifact_line
 from asynclog.encoding.bounds import note, obstacle
 from asynclog.encoding.conversation import conversation
 from asynclog.encoding.media import ENCODERS, checked, file_of, png, written
@@ -22,6 +23,7 @@ from asynclog.readers.export.markup import escape
 from asynclog.sinks.summary import described
 from asynclog.values import (
     Array,
+    Artifact,
     Audio,
     Histogram,
     Hook,
@@ -150,7 +152,7 @@ def _audio(value: Audio) -> str:
 
 
 def _spectrogram(value: Spectrogram) -> str:
-    sound = Audio(value.data, value.sample_rate, value.layout, channel=value.channel)
+    sound = Audio(value.data, value.sample_rate, value.layout, value.sep_ms, value.most, value.channel)
     shown = _uri("image/png", file_of(value, ".png"))
     axes = f"0 to {value.sample_rate / 2:g} Hz, upwards"
     return _figure(f'<img class="wide" alt="spectrogram" src="{shown}">{_player(sound)}', axes) + _facts(value)
@@ -268,6 +270,7 @@ _SHOWN: Final[dict[type, Callable[[Any], str]]] = {
     Table: _table,
     Rollout: _rollout,
     Record: _record,
+    Artifact: lambda value: f'<p class="said">{escape(artifact_line(value))}</p>',
     Hook: lambda value: f'<p class="said">{escape(value.name)}</p>',
     str: lambda value: f"<pre>{escape(value)}</pre>",
 }

@@ -135,6 +135,18 @@ def test_what_a_module_logs_is_what_the_run_holds(lightning: Any, logger_class: 
     assert "Linear(in_features=2, out_features=1" in model.value
 
 
+def test_fabric_logs_into_a_run(lightning: Any, logger_class: Any, tmp_path: Path) -> None:
+    """Lightning's loop for those who write their own."""
+    logger = logger_class(tmp_path / "run")
+    fabric = lightning.Fabric(accelerator="cpu", devices=1, loggers=logger)
+    for step in range(3):
+        fabric.log_dict({"loss": float(step), "val_acc": 0.5}, step=step)
+    logger.finalize("success")
+    run = al.read(tmp_path / "run")
+    assert points(run, "loss") == [(0, 0.0), (1, 1.0), (2, 2.0)]
+    assert {one.phase for one in run.events(key="val_acc")} == {"valid"}
+
+
 def test_an_exception_in_a_training_is_how_the_run_ends(lightning: Any, logger_class: Any, tmp_path: Path) -> None:
     def fails(module: Any, number: int) -> None:
         if number == 3:
@@ -264,6 +276,7 @@ def test_other_ranks_are_silent_or_writers_of_their_own(lightning: Any, logger_c
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_two_processes_train_and_record_one_run(lightning: Any, logger_class: Any, tmp_path: Path) -> None:
     """Spawned, so that the loggers are pickled; gloo takes the mean."""
     from tests.integration.frameworks.ranks import RankModule

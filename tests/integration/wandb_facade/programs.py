@@ -1,6 +1,4 @@
-"""Programs for W&B's interface, to be run with the real one and with the facade: ``python programs.py NAME DIRECTORY``, with the
-real one.
-"""
+"""Programs for W&B's interface, run with the facade; and, as ``python -m …programs NAME DIRECTORY``, with the real one."""
 
 import sys
 from typing import Any

@@ -103,6 +103,9 @@ def test_keys_become_the_arguments_of_a_multilogger() -> None:
             "slabs": 32 << 20,
             "recorder": "thread",
             "strict": True,
+            "resume": "must",
+            "rewind_to": 40,
+            "capture": True,
             "writer": "me",
             "switch_interval": None,
         }
@@ -251,11 +254,23 @@ def test_placeholders_stand_for_the_run_and_the_ranks(monkeypatch: pytest.Monkey
     assert route.name == "w5"
 
 
+def test_a_file_of_log_lines_fills_in_its_name_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has to see where the rank's number stands."""
+    monkeypatch.setenv("RANK", "5")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    name = "{run_name}/logs-rank{rank}.txt"
+    for sinks in ([{"use": "log-file", "filename": name}], {"logfile": {"filename": name}}):
+        (route,) = routes({"run": "runs/some", "sinks": sinks}).values()
+        assert route.sink.filename == name
+    (route,) = routes({"run": "runs/some", "sinks": [{"use": "csv", "path": "{writer}.csv"}]}).values()
+    assert str(route.sink.path) == "rank5.csv"
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [
         ({"run": "runs/{run_nam}"}, "run: there is no placeholder {run_nam}; did you mean 'run_name'?"),
-        ({"run": "runs/{zzz}"}, "run: there is no placeholder {zzz}; there are {run_name}, {rank},"),
+        ({"run": "runs/{zzz}"}, "run: there is no placeholder {zzz}; there are {run_name}, {writer}, {rank},"),
         ({"run": "runs/{run_name}"}, "run: {run_name}: a run without a directory has none; write run_name: …"),
         ({"run": "a{b"}, "run: a brace by itself is written {{"),
         ({"sinks": [{"use": "csv", "path": "{run_name}"}]}, "sinks[0].path: {run_name}: a run without a directory"),

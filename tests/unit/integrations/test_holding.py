@@ -35,6 +35,29 @@ def test_a_path_is_opened_with_the_first_value_and_again_after_its_end(tmp_path:
     assert [one.epoch for one in al.read(tmp_path / "run").writers] == [0, 1]
 
 
+def test_it_goes_on_with_a_run_of_its_own_though_others_it_refuses(tmp_path: Path) -> None:
+    for making in (Holding, partial(Holding.of_rank, partial(int, 0))):
+        path = tmp_path / str(making.__class__.__name__)
+        holding = making(path, {"resume": "never"})
+        for step in (0, 1):
+            holding.write({"loss": 1.0}, al.State(step))
+            holding.end()
+        assert steps(path) == [0, 1]
+        with pytest.raises(al.RunError, match="never"):
+            making(path, {"resume": "never"}).write({"loss": 1.0}, al.State(2))
+
+
+def test_sinks_serve_every_opening(tmp_path: Path) -> None:
+    memory, lines = al.sinks.Memory(), al.sinks.JSONLines(tmp_path / "metrics.jsonl")
+    holding = Holding(tmp_path / "run", {"sinks": [memory, lines, al.sinks.Console(), al.sinks.CSV(tmp_path / "metrics.csv")]})
+    for step in range(3):
+        holding.write({"loss": float(step)}, al.State(step))
+        holding.end()
+    assert [one.value for one in memory.events] == [0.0, 1.0, 2.0]
+    assert (tmp_path / "metrics.jsonl").read_text().count('"loss"') == 3
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 4
+
+
 def test_a_callable_makes_a_logger_for_each_training(tmp_path: Path) -> None:
     made: list[al.MultiLogger] = []
 

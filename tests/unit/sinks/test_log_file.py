@@ -157,6 +157,37 @@ def test_captured_lines_and_traces_can_be_left_out(tmp_path: Path) -> None:
     assert (tmp_path / "some.txt").read_text() == "[stderr]: err\n"
 
 
+CAPTURED = """
+import os, subprocess, sys
+import asynclog as al
+
+sink = al.sinks.LogFile("log.txt")
+with al.MultiLogger(sys.argv[1], sinks=[sink], capture=al.Capture(stdout=True, stderr=True)) as log:
+    print("epoch 0", flush=True)
+    subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+    print("to stderr", file=sys.stderr, flush=True)
+    log.log_scalar("loss", 0.5)
+    log.write_blocking(0)
+print("afterwards", flush=True)
+"""
+
+
+def test_what_is_printed_is_there_also_of_subprocesses_and_not_what_comes_afterwards(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CAPTURED, str(tmp_path / "run")],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith("afterwards\n")
+    lines = (tmp_path / "run" / "log.txt").read_text().splitlines()
+    said = {"[stdout]: epoch 0", "[stdout]: from a child", "[stderr]: to stderr", "[metric][batch=0]: loss: 0.5000 "}
+    assert said <= set(lines)
+    assert "[stdout]: afterwards" not in lines
+
+
 def test_what_has_no_line_is_rejected_and_said(tmp_path: Path) -> None:
     rejected = deliver(
         LogFile("log.txt"), info(tmp_path), [(al.State(0), {"i": al.Image(np.zeros((4, 4), np.uint8)), "x": 1.0})]
@@ -248,4 +279,6 @@ def test_the_file_is_whole_though_the_training_fails(
     assert victim.returncode
     assert exited(recorder, 40.0)
     lines = (tmp_path / "run" / "log.txt").read_text().splitlines()
-    assert lines == [f"[metric][batch={step}]: loss: 0.5000 " for step in range(500)]
+    assert lines[:500] == [f"[metric][batch={step}]: loss: 0.5000 " for step in range(500)]
+    # What ended it is told by the one that knew.
+    assert lines[500:501] == (["[CRITICAL][run/error]: RuntimeError: diverged"] if how == "raises" else [])
