@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asynclog.engine.host import Host
 
 _PR_SET_PDEATHSIG: Final = 1
+_OUR_SINKS: Final = "asynclog.sinks"
 
 
 def main(arguments: list[str]) -> None:
@@ -75,8 +76,8 @@ def _die_with(parent: int) -> None:
 
 
 def _send_logs_home(hosts: "dict[str, Host]") -> None:
-    """Warnings and errors that are logged here are logged again in the training process. A thread of nobody's speaks for
-    all."""
+    """Warnings and errors that are logged here, and what our own sinks tell of their progress, are logged again in the training
+    process. A thread of nobody's speaks for all."""
 
     class Home(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -89,7 +90,10 @@ def _send_logs_home(hosts: "dict[str, Host]") -> None:
             else:
                 host.say(record.levelno, record.name, text)
 
-    logging.getLogger().addHandler(Home(logging.WARNING))
+    home = Home(logging.INFO)
+    home.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(_OUR_SINKS))
+    logging.getLogger().addHandler(home)
+    logging.getLogger(_OUR_SINKS).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 

@@ -1,6 +1,7 @@
 """Artifacts in a store that speaks S3, on loopback: what is there in the end, whoever was killed on the way."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -67,12 +68,15 @@ async def until(condition: Callable[[], Any]) -> Any:
     return found
 
 
-async def test_a_run_s_artifacts_are_there_under_their_names(tmp_path: Path, model: Path, server: S3Server) -> None:
+async def test_a_run_s_artifacts_are_there_under_their_names(
+    tmp_path: Path, model: Path, server: S3Server, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "folder"
     (folder / "sub dir").mkdir(parents=True)
     (folder / "a").write_text("a")
     (folder / "sub dir" / "λ %2F").write_text("b")
     sink = store(server.port, "names")
+    caplog.set_level(logging.INFO, "asynclog.sinks")
     async with al.MultiLogger(tmp_path / "run", sinks=[al.Route(sink, deadline=PATIENCE_S)]) as log:
         log.log_artifact("ckpt/ep1.pt", model)
         log.log_artifact("folder", folder)
@@ -80,6 +84,7 @@ async def test_a_run_s_artifacts_are_there_under_their_names(tmp_path: Path, mod
         log.log_scalar("loss", 1.0)
         await log.write(0)
         assert await log.flush(PATIENCE_S) == {"objectstore": 0}
+        await until(lambda: "uploaded ckpt/ep1.pt:v0, 7.81 KiB, sha256" in caplog.text)
     counters = log.statistics()["routes"]["objectstore"]
     assert (counters["delivered"], counters["filtered"], counters["rejected"]) == (3, 1, 0)
     assert await asyncio.to_thread(contents, server.port, "names") == {
