@@ -49,6 +49,10 @@ class Build:
             route = self._route(entry, ("sinks", at))
             if route is not None:
                 self.routes.append(route)
+        routines = None if self.settings is None else self.settings.routines
+        for shown in [] if routines is None else routines.consoles():
+            route = self._route(SinkEntry.model_validate(shown), ("routines",))
+            self.routes.extend([] if route is None else [route])
         section = None if self.settings is None else self.settings.logging
         if section is not None and section.logger_modules:
             config = {**self.source.whole, "logging": {"logger_modules": section.logger_modules}}
@@ -60,7 +64,7 @@ class Build:
         settings = self.settings
         if settings is None or self.complaints:
             return None
-        limit, journal, capture = self._limit, settings.journal, settings.capture
+        limit, journal, capture, artifacts = self._limit, settings.journal, settings.capture, settings.artifacts
         return self._attempt(
             (),
             lambda: MultiLogger(
@@ -68,6 +72,7 @@ class Build:
                 sinks=self.routes,
                 limit=None if limit is None else limit.made(),
                 journal=None if journal is None else journal.made(),
+                artifacts=None if artifacts is None else artifacts.made(),
                 capture=False if capture is None else capture.made(),
                 **{name: getattr(settings, name) for name in _AS_IT_IS},
             ),

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
+from asynclog.artifacts.settings import Artifacts
 from asynclog.config.captured import Captured
+from asynclog.config.part import Part, Seconds
+from asynclog.config.tracked import RoutinesSection
 from asynclog.engine.settings import Journal
 from asynclog.flow.limit import RateLimit, is_number
 from asynclog.flow.queue import Overflow
@@ -21,7 +24,6 @@ from asynclog.sink import Place
 from asynclog.state import PHASES, Level, Phase
 from asynclog.values import EVERY_KIND
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Kind = Literal[EVERY_KIND]  # type: ignore[valid-type]
 _INTERVALS: Final = ("write_every_n_seconds", "write_train_every_n_seconds", "write_val_every_n_seconds")
 
@@ -45,12 +47,6 @@ def _or_mapping(schema: JsonDict) -> None:
     listed = {name: schema.pop(name) for name in ("type", "items")}
     named = {"type": "object", "additionalProperties": listed["items"]}
     schema["anyOf"] = [dict(listed), named]
-
-
-class Part(BaseModel):
-    """What every part has in common: a key that nobody knows is refused, and a number in quotes is no number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 
 
 class Limit(Part):
@@ -142,6 +138,23 @@ class JournalSettings(Part):
         limit = None if self.limit is None else self.limit.made()
         given = self.model_dump(exclude={"limit", "kinds"})
         return Journal(limit=limit, kinds=kinds, **given)
+
+
+class ArtifactSettings(Part):
+    """How much room the files have that `log_artifact` keeps: the arguments of an `Artifacts`."""
+
+    quota: int | None = Field(default=None, ge=0, description="bytes that they may take; as the disk has room")
+    full: Literal["wait", "refuse"] = Field(default="wait", description="what becomes of one that would be too much")
+    keep: int | None = Field(default=None, ge=1, description="of how many versions of a name the bytes are kept; of all")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        return {one.name: getattr(given, one.name) for one in fields(given)} if isinstance(given, Artifacts) else given
+
+    def made(self) -> Artifacts:
+        """The Artifacts that it says."""
+        return Artifacts(**self.model_dump())
 
 
 class Policy(Intervals):
@@ -240,6 +253,7 @@ class LoggerSettings(Intervals):
         default=0.0005, description="seconds between threads' turns while sinks live in threads of this process"
     )
     capture: Captured = Field(default=None, description="prints, log records, the environment, the machine; `true` for all")
+    artifacts: ArtifactSettings | None = Field(default=None, description="how much room files have that are kept")
     config: Annotated[Any, WithJsonSchema({"type": "object"})] = Field(
         default=None, description="the run's settings, recorded with the first write"
     )
@@ -248,4 +262,5 @@ class LoggerSettings(Intervals):
         description="where values go; a list, or a mapping whose keys are the routes' names",
         json_schema_extra=_or_mapping,
     )
+    routines: RoutinesSection | None = Field(default=None, description="what the routines track")
     logging: LoggingSection = Field(default=LoggingSection(), description="3DB's section")

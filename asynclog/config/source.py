@@ -22,6 +22,8 @@ class Source:
         self.path = Path(config) if isinstance(config, str | os.PathLike) else None
         self.whole = _mapping(config) if self.path is None else load(self.path)
         section = self.whole.get(SECTION)
+        if SECTION in self.whole and not isinstance(section, Mapping):
+            raise InvalidConfiguration(f"{SECTION}: expected a mapping, the logger's configuration, got {described(section)}")
         self.prefix: Key = (SECTION,) if isinstance(section, Mapping) else ()
         settings = dict(section) if isinstance(section, Mapping) else self.whole
         self._overridden = frozenset(overrides)

@@ -14,11 +14,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from asynclog.config.complaints import complaints_of, refused
-from asynclog.config.models import Part, Seconds, by_name
+from asynclog.config.models import by_name
+from asynclog.config.part import Seconds
 from asynclog.config.source import Source
+from asynclog.config.tracked import RoutinesSection
 
 
 def _words(given: Any) -> Any:
@@ -26,17 +28,15 @@ def _words(given: Any) -> Any:
     return given or None if isinstance(given, list) else given
 
 
-class LoggerConfig(Part):
+class LoggerConfig(RoutinesSection):
     """See the module. api_key is for the backend's own upload, and is recorded nowhere."""
 
     logint: Literal["aim", "comet", "mlflow", "neptune", "tensorboard", "wandb", "jsonlines", "csv", "parquet", "files"] = "aim"
     name: str = "default"
     root_dir: str = "root"
-    loggers: list[str] = Field(default=["metric"])
-    tracked_variables: dict[str, list[str] | None] = Field(default={})
-    print_every_n_seconds: Seconds = 2.0
-    # A quotation mark too many stands in each of its files.
-    gpu_summarize: bool = Field(default=True, validation_alias=AliasChoices("gpu_summarize", 'gpu_summarize"'))
+    loggers: list[str] | None = Field(default=["metric"])
+    tracked_variables: dict[str, list[str] | None] | None = Field(default={})
+    print_every_n_seconds: Seconds | None = 2.0
     across_ranks: bool = False
     repo: str = ""
     api_key: SecretStr | None = None
@@ -49,30 +49,9 @@ class LoggerConfig(Part):
     def settings(self) -> dict[str, Any]:
         """What asynclog.from_config takes."""
         sinks: list[Any] = [{"use": self.logint, **_BACKENDS[self.logint](self)}]
-        if self.print_every_n_seconds:
-            # An epoch's end is shown whenever it comes.
-            sinks += [
-                {"use": "console", "route": {"limit": self.print_every_n_seconds, "namespaces": ["Metric-BatchWise"]}},
-                {
-                    "use": "console",
-                    "route": {
-                        "name": "console-epochs",
-                        "namespaces": ["Metric-EpochWise", "Device-Memory"],
-                        "kinds": ["scalar"],
-                    },
-                },
-            ]
+        sinks += self.consoles()
         run = Path(self.root_dir) / "log" / self.logint
         return {"run": _braced(run), "run_name": self.name, "sinks": [*sinks, *by_name(self.sinks)]}
-
-    def routines(self) -> dict[str, Any]:
-        """The arguments of asynclog.routines.Routines."""
-        return {
-            "loggers": list(self.loggers),
-            "tracked_variables": {kind: list(keys or ()) for kind, keys in self.tracked_variables.items()},
-            "device_memory": self.gpu_summarize,
-            "across_ranks": self.across_ranks,
-        }
 
 
 def parsed(config: Any) -> LoggerConfig:
@@ -91,7 +70,8 @@ def _braced(text: Any) -> str:
 
 
 def _given(**arguments: Any) -> dict[str, Any]:
-    return {name: one for name, one in arguments.items() if one}
+    given = {name: one for name, one in arguments.items() if one}
+    return {name: list(map(_braced, one)) if isinstance(one, list) else _braced(one) for name, one in given.items()}
 
 
 def _of_neptune(config: LoggerConfig) -> dict[str, Any]:

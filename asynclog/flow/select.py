@@ -21,7 +21,7 @@ import numpy as np
 
 from asynclog.flow.limit import Limiter
 from asynclog.flow.reduce import Fold
-from asynclog.flow.route import UNLIMITED, Route
+from asynclog.flow.route import CONSOLE, UNLIMITED, Route
 from asynclog.sink import Event
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.schema import Series
@@ -94,6 +94,9 @@ class Selector:
                 hook and event.value.name not in self.route.hooks
             ):
                 settled.filtered += 1
+                continue
+            if self.bit is None and event.namespace == CONSOLE and not self.route.takes_console:
+                settled.not_due += 1
                 continue
             mask = masks[at] if masks is not None else record.due
             standing = int(mask) if isinstance(mask, int) else always

@@ -2,7 +2,8 @@
 
 step     as ``accelerator.log(values, step)`` says it; without one, the one after the last
 phase    by the metric's name, which stays as it was written, unless ``log_kwargs={"asynclog": {"phase": "valid"}}`` says it
-ranks    the main process records; with ranks="all" each is a writer of its own, and the sinks are the main process's
+ranks    the main process records, since Accelerate hands it alone what ``accelerator.log`` is given. With ranks="all" those who
+         call ``tracker.log`` record, too: each is a writer of its own, and the sinks are the main process's
 """
 
 import os

@@ -54,7 +54,7 @@ class TrainerLogger:
 
     @property
     def version(self) -> str:
-        """None: a run that goes on stays the same run."""
+        """Empty: a run that goes on stays the same run."""
         return ""
 
     @property

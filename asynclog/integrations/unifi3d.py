@@ -55,9 +55,9 @@ class Logger:
         self.config = parsed(config)
         self.name, self.root_dir = self.config.name, self.config.root_dir
         self.log_dir, self.ckpt_dir = os.path.join(self.root_dir, "log"), os.path.join(self.root_dir, "checkpoints")
-        self.tracked_variables: Mapping[str, list[str]] = self.config.routines()["tracked_variables"]
+        self.tracked_variables: Mapping[str, list[str]] = self.config.arguments()["tracked_variables"]
         self.log: MultiLogger = from_config(self.config.settings())
-        self.routines = Routines(self.log, **self.config.routines())
+        self.routines = Routines(self.log, **self.config.arguments())
 
     def log_iter(self, batch: Mapping[str, Any]) -> None:
         """What one iteration had: phase, epoch, and the tracked keys."""

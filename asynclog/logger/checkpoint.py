@@ -37,7 +37,7 @@ class Checkpoints:
         """
         from asynclog.logger.state_dict import checked_state
 
-        self._lifecycle.go_on_from(checked_state(state))
+        self._lifecycle.resuming.go_on_from(checked_state(state))
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any], run: "str | os.PathLike[str] | None" = None, **arguments: Any) -> Self:
@@ -53,5 +53,5 @@ class Checkpoints:
         arguments = {"resume": "allow" if there is None else "must", "writer": found.own_writer(os.environ), **arguments}
         make: Callable[..., Self] = cls
         log = make(there, **arguments)
-        log._lifecycle.go_on_from(found)
+        log._lifecycle.resuming.go_on_from(found)
         return log

@@ -14,22 +14,18 @@ import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from asynclog.engine.rundir import Claim, claim_epoch, open_run, segments
-from asynclog.engine.settings import EngineSettings, Journal
-from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
+from asynclog.engine.rundir import Claim
+from asynclog.engine.settings import EngineSettings
+from asynclog.errors import InvalidConfiguration, RunError
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
 from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.engines import Engines
 from asynclog.logger.failure import KEY, NAMESPACE, failure_record, said_of
-from asynclog.logger.ranks import ranks_here
-from asynclog.logger.settings import plain_settings
-from asynclog.logger.state_dict import Checkpoint
+from asynclog.logger.resuming import Resuming
 from asynclog.sink import RunInfo
-from asynclog.state import State
 
 if TYPE_CHECKING:
     from asynclog.engine.runner import SinkRunner
@@ -47,8 +43,7 @@ class Lifecycle:
 
     def __init__(self, core: Core, resume: str, rewound_to: Mapping[str, int] | None) -> None:
         self.core = core
-        self._resume, self._rewound_to = resume, rewound_to
-        self._checkpoint: Checkpoint | None = None
+        self.resuming = Resuming(core, resume, rewound_to)
         self.run: RunInfo | None = None
         self._opening = threading.Lock()
         self._claim: Claim | None = None
@@ -69,10 +64,12 @@ class Lifecycle:
             if core.state != "new":
                 core.check_open()
                 return
-            run = self.run = self._open_run()
+            run, self._claim = self.resuming.open_run()
+            self.run = run
+            if self._claim is not None:
+                self._open_desk(self._claim.epoch)
             core.start_clock()
-            if self._checkpoint is not None:
-                self._go_on(self._checkpoint)
+            self.resuming.restore()
             self._share_gil()
             core.owner = threading.get_ident()
             core.producer.pool.prewarm()
@@ -89,8 +86,7 @@ class Lifecycle:
             except BaseException:
                 self._let_go()
                 raise
-            if run.rewound_to:
-                _tell_rewound(core, run.rewound_to)
+            self.resuming.tell(run)
             core.state = "open"
             _live.add(self)
             if self.capture is not None:
@@ -104,74 +100,16 @@ class Lifecycle:
             self._switch_interval_before = sys.getswitchinterval()
             sys.setswitchinterval(core.switch_interval)
 
-    def _open_run(self) -> RunInfo:
+    def _open_desk(self, epoch: int) -> None:
         core = self.core
-        directory = core.directory
-        if directory is None:
-            return RunInfo("", "", None, core.writer, 0, ranks_here().rank, plain_settings(core.config or {}))
-        if core.journal is None:
-            raise InvalidConfiguration("a run directory without a journal; run=None is a logger that keeps nothing on disk")
-        existed = self._existed(directory)
-        if self._resume == "must" and not existed:
-            raise RunNotFound(f"run {str(directory)!r}: resume='must', and nothing was recorded there")
-        if self._resume == "never" and existed:
-            raise RunError(f"run {str(directory)!r} exists already, and resume='never'")
-        description = open_run(directory)
-        wanted = None if self._checkpoint is None else self._checkpoint.run_id
-        if wanted not in (None, description["id"]):
-            raise RunError(
-                f"run {str(directory)!r} is another run (id {description['id']}) than the state dict is of (id {wanted}); "
-                "pass that run's directory"
-            )
-        self._claim = claim_epoch(directory, core.writer)
-        self._open_desk(directory.resolve(), core.journal, self._claim.epoch)
-        return RunInfo(
-            description["id"],
-            description["name"],
-            directory.resolve(),
-            core.writer,
-            self._claim.epoch,
-            ranks_here().rank,
-            plain_settings(core.config or {}),
-            # Of a writer's first epoch there is nothing to go back in.
-            rewound_to=self._rewound_to if self._claim.epoch else None,
-        )
-
-    def _existed(self, directory: Path) -> bool:
-        """Of several ranks one comes first and makes the run for all: what counts is whether this one has been here before, or
-        anybody who was no rank."""
-        if ranks_here().world_size == 1:
-            return (directory / "run.json").exists()
-        streams = directory / "streams"
-        return any(segments(streams / one) for one in (self.core.writer, "main"))
-
-    def _open_desk(self, directory: Path, journal: Journal, epoch: int) -> None:
-        core = self.core
-        durable = journal.fsync != "close"
+        assert core.directory is not None
+        directory = core.directory.resolve()
+        durable = core.journal is None or core.journal.fsync != "close"
         core.desk = ArtifactDesk(directory, core.writer, epoch, core.artifacts, core.routes, durable=durable)
         try:
             core.desk.keeper.sweep()
         except OSError as error:
             _log.warning("what an earlier life left in %s can't be cleared away: %s", directory / "artifacts", error)
-
-    def go_on_from(self, checkpoint: Checkpoint) -> None:
-        """Before it opens: training goes on from a checkpoint, in that run and at that step. Raises InvalidConfiguration."""
-        if self.core.state != "new":
-            raise InvalidConfiguration(
-                "load_state_dict: this logger is open, and has begun its epoch; load the checkpoint first, then "
-                "MultiLogger.from_state_dict(state, …)"
-            )
-        journaled = self.core.directory is not None and checkpoint.run_id is not None
-        if journaled and self._rewound_to is None:
-            self._rewound_to = checkpoint.rewind_to
-        self._checkpoint = checkpoint
-
-    def _go_on(self, checkpoint: Checkpoint) -> None:
-        core = self.core
-        # A loop that keeps its own clock goes on with that, too.
-        later_ns = 0 if checkpoint.elapsed else core.now() - checkpoint.time_ns
-        core.board.go_on_from(checkpoint.limits, checkpoint.journal, later_ns)
-        core.table_columns.update(checkpoint.tables)
 
     def _describe(self, run: RunInfo) -> EngineSettings:
         core = self.core
@@ -342,15 +280,6 @@ class Lifecycle:
             self._claim = None
         self._engines.after_fork()
         self.core.after_fork()
-
-
-def _tell_rewound(core: Core, steps: Mapping[str, int]) -> None:
-    """The first record of an epoch that goes back to a checkpoint: every destination gets it, whatever its limit."""
-    due = (1 << len(core.routes)) - 1
-    with core.producer.lock:
-        for phase, step in steps.items():
-            state = State(step, phase)  # type: ignore[arg-type]
-            core.numbers.write([("asynclog", {"rewound_to": step})], step, state._context, core.next_time(), due, ("rewind",))
 
 
 @atexit.register

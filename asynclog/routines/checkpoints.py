@@ -32,7 +32,8 @@ class Checkpoints(Tracker):
     ``checkpoint/<which>``.
 
     every: an epoch number of these, or each so many epochs; None: none. latest_every: each so many epochs; None: never.
-    select: a tracked metric; larger: whether more is better. keep: how many of ``every``'s stay; None: all.
+    select: a tracked metric; larger: whether more is better. keep: how many of ``every``'s stay; None: all. artifacts: whether
+    the run keeps each as an artifact, too: checkpoint/latest.pt, checkpoint/selected.pt as versions, checkpoint/<epoch>.pt.
     Raises InvalidConfiguration.
     """
 
@@ -50,6 +51,7 @@ class Checkpoints(Tracker):
         keep: int | None = None,
         suffix: str = ".pt",
         every_rank: bool = False,
+        artifacts: bool = False,
     ) -> None:
         super().__init__(())
         if not callable(save):
@@ -60,6 +62,7 @@ class Checkpoints(Tracker):
         self.directory, self.save = Path(directory), save
         self.every, self.latest_every, self.keep, self.suffix = every, latest_every, keep, suffix
         self.select, self.larger, self.every_rank = select, larger, every_rank
+        self.artifacts = artifacts
         self.wants = () if select is None else (select,)
         self.save_next = False
         """Whether the next end of a training epoch has a checkpoint, whatever ``every`` says."""
@@ -130,6 +133,9 @@ class Checkpoints(Tracker):
         written, self._written = self._written, []
         for which, path in written:
             log.log_string(which, str(path), namespace=NAMESPACE)
+            if self.artifacts:
+                name = path.name if which == "epoch" else f"{which}{self.suffix}"
+                log.log_artifact(f"{NAMESPACE}/{name}", path, overwrite=True)
 
 
 def _remove(path: Path) -> None:

@@ -43,7 +43,7 @@ class Slack:
         self,
         url: str | Webhook | None = None,
         *,
-        include_keys: Sequence[str],
+        include_keys: str | Sequence[str],
         formatter: Formatter | None = None,
         log_interval: int | str = "1ba",
         max_logs_per_message: int = 50,

@@ -16,6 +16,7 @@ import torch.distributed as dist
 
 import asynclog as al
 from asynclog import routines
+from asynclog.errors import InvalidValue
 
 EPOCHS = 3
 
@@ -63,6 +64,15 @@ async def train(run: Path, epochs: int, victim: int | None) -> None:
                     os.kill(os.getpid(), signal.SIGKILL)
             await routine.log_epoch()
         await routine.end_log()
+        meters = routines.Meters(timeout=50.0)
+        (meters.sum if rank else meters.mean)("clash", 1.0)
+        try:
+            await meters.reduce()
+        except InvalidValue as error:
+            log.log_string("refused", str(error))
+        meters.max("rank", rank)
+        log.log((await meters.reduce()).values)
+        await log.write(0)
     dist.destroy_process_group()
 
 

@@ -1,5 +1,6 @@
 """What a program prints, logs and does, found in its run: whoever printed it, and however the program ended."""
 
+import asyncio
 import json
 import os
 import signal
@@ -442,6 +443,46 @@ with al.MultiLogger(path, sinks=sinks, {PLAIN}) as log:
     taken = [one for one in done.stdout.splitlines() if one.startswith("taken")]
     assert sorted(one.count("'hello'") for one in taken) == [0, 1, 1]
     assert sum("x=0.5" in one for one in lines(tmp_path / "run")) <= 1
+
+
+async def test_who_attaches_gets_the_lines_and_a_later_sync_only_where_it_asks(tmp_path: Path) -> None:
+    program = f"""
+with al.MultiLogger(path, {PLAIN}) as log:
+    log.log_scalar("x", 0.5)
+    log.write_nowait(0)
+    print("hello", flush=True)
+    sys.stdin.readline()
+"""
+    child = scripts.start(program, tmp_path / "run")
+    try:
+        heard = []
+        async with asyncio.timeout(DEADLINE_S), al.attach(tmp_path / "run", kinds={"string"}, wait=DEADLINE_S) as live:
+            async for event in live.events():
+                heard.append(event.value)
+                break
+    finally:
+        await asyncio.to_thread(child.communicate, "\\n")
+    assert heard == ["hello"]
+    for name, namespaces, told in (("quiet", None, 0), ("asks", {"console"}, 1)):
+        sink = al.sinks.JSONLines(tmp_path / name)
+        route = al.Route(sink, name=name, namespaces=namespaces)
+        await al.sync(tmp_path / "run", route)
+        found = (tmp_path / name).read_text() if (tmp_path / name).exists() else ""
+        assert found.count("hello") == told
+
+
+async def test_without_a_run_lines_go_to_the_sinks_that_ask(tmp_path: Path) -> None:
+    done = scripts.run(
+        f"""
+memory = al.sinks.Memory()
+with al.MultiLogger(None, sinks=[al.Route(memory, namespaces={{"console"}})], {PLAIN}) as log:
+    print("hello")
+print([event.value for event in memory.events])
+""",
+        tmp_path / "none",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["hello", "['hello']"]
 
 
 def test_capture_is_a_section_of_the_configuration(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ pytest.importorskip("pydantic")
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "asynclog" / "config" / "hydra"
 SINKS = sorted(name.lower() for name in al.sinks.__all__)
-LOGGERS = sorted(path.stem for path in (CONFIGS / "logger").glob("*.yaml"))
+LOGGERS = [path for path in sorted((CONFIGS / "logger").glob("*.yaml")) if path.stem != "many_loggers"]
 
 
 def written(directory: Path, **files: str) -> None:
@@ -103,16 +103,14 @@ def test_what_is_mistyped_is_said_with_its_key(app: Path) -> None:
     assert "rn: there is no such key; did you mean 'run'?" in said
 
 
-@pytest.mark.parametrize("name", SINKS)
-def test_each_sink_of_the_group_is_made(app: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_each_sink_has_a_config_that_makes_it(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
     monkeypatch.setenv("NEPTUNE_PROJECT", "team/digits")
     monkeypatch.setenv("ARTIFACTS_URL", "memory:///")
-    if name == "progress":
-        pytest.importorskip("rich")
-    written(app, train=f"defaults:\n  - asynclog: default\n  - asynclog/sinks: [{name}]\n")
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://localhost/hook")
+    written(app, train=f"defaults:\n  - asynclog: default\n  - asynclog/sinks: [{', '.join(SINKS)}]\n")
     log = hydra.utils.instantiate(composed("train").asynclog)
-    (route,) = log._core.routes
-    assert (type(route.sink).__name__.lower(), route.name) == (name, name)
+    assert [(type(one.sink).__name__.lower(), one.name) for one in log._core.routes] == [(name, name) for name in SINKS]
 
 
 def test_the_applications_own_config_of_a_name_comes_first(app: Path) -> None:
@@ -153,7 +151,7 @@ def unifi3d(app: Path, root: Path, backend: str, *overrides: str) -> Any:
     return composed("main", "experiment=own", *overrides).logger
 
 
-@pytest.mark.parametrize("backend", [name for name in LOGGERS if name != "many_loggers"])
+@pytest.mark.parametrize("backend", ["aim", "comet", "mlflow", "neptune", "wandb", "jsonlines"])
 def test_override_logger_makes_unifi3ds_logger_for_each_backend(app: Path, tmp_path: Path, backend: str) -> None:
     logger = hydra.utils.instantiate(unifi3d(app, tmp_path, backend)[backend])
     routes = {one.name: one for one in logger.log._core.routes}
@@ -188,6 +186,17 @@ def test_unifi3ds_readme_trains(app: Path, tmp_path: Path) -> None:
     assert losses.step.tolist() == [0, 1, 2, 3]
     assert {event.kind for event in run.events()} >= {"scalar", "image", "histogram", "config"}
     assert list((tmp_path / "out" / "log" / "tensorboard" / "tensorboard").glob("events.*"))
+
+
+@pytest.mark.parametrize("path", LOGGERS, ids=lambda path: path.stem)
+def test_a_loggers_config_is_of_the_backend_that_it_is_named_after(path: Path) -> None:
+    from omegaconf import OmegaConf
+
+    from asynclog.config.unifi3d import parsed
+
+    found: Any = OmegaConf.load(path)
+    assert list(found) == [path.stem]
+    assert parsed(found[path.stem].config).logint == path.stem
 
 
 def test_many_loggers_have_a_run_each(app: Path, tmp_path: Path) -> None:

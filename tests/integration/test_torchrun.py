@@ -63,6 +63,10 @@ def test_ranks_make_one_run_with_reduced_metrics_and_their_own(tmp_path: Path, r
         np.testing.assert_allclose(mean.value, [mean_score([rank], epoch) for epoch in range(EPOCHS)], rtol=1e-12)
         spread = [one.value.count for one in run.events("histogram", "Metric-Hist/score/train", writer=f"rank{rank}")]
         assert spread == [iterations(rank)] * EPOCHS
+        refused = [one.value for one in run.events("string", "refused", writer=f"rank{rank}")]
+        ones = ", ".join(map(str, range(1, ranks)))
+        assert refused == [f"meter 'clash': expected the same on every rank, got mean on rank 0; sum on rank {ones}"]
+        assert run.series("rank", writer=f"rank{rank}").value.tolist() == [ranks - 1]
 
 
 def test_a_rank_that_is_killed_costs_the_others_no_record(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ class Streams:
         self._untapped: set[str] = set()
         self._waiting: dict[str, list[Line]] = {}
         self._moved: set[str] = set()
+        self._redirects = {name: Redirect(name, partial(self._move, name)) for name in names}
         core.listeners.append(self._hear)
         core.producer.standing.append(self._standing)
-        self._redirects = {name: Redirect(name, partial(self._move, name)) for name in names}
         self._send()
 
     # -- to the recorder --------------------------------------------------------------------------------------------

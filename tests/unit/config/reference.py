@@ -12,7 +12,8 @@ from asynclog.config import schema
 from asynclog.config.captured import CaptureSettings
 from asynclog.config.fitting import parameters
 from asynclog.config.lookup import maker_named
-from asynclog.config.models import JournalSettings, Limit, LoggerSettings, LoggingSection, Policy, SinkEntry
+from asynclog.config.models import ArtifactSettings, JournalSettings, Limit, LoggerSettings, LoggingSection, Policy, SinkEntry
+from asynclog.config.tracked import RoutinesSection
 from asynclog.sinks import __all__ as sinks
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "config.md"
@@ -24,6 +25,8 @@ PARTS: dict[str, tuple[type[BaseModel], str]] = {
     "`capture`": (CaptureSettings, "`true` is all of it, as it stands here; `false`, the default, is none."),
     "`sinks`": (SinkEntry, "Whatever else stands in an entry are the sink's arguments. A name alone is `{use: NAME}`."),
     "`route`": (Policy, ""),
+    "`artifacts`": (ArtifactSettings, ""),
+    "`routines`": (RoutinesSection, "`Routines(log, **al.config.parse(path).routines.arguments())` are made of it."),
     "`logging`": (LoggingSection, ""),
 }
 

@@ -1,5 +1,6 @@
 """A logger from configuration: what each key becomes, where values end up, and what a person is told who mistyped."""
 
+import inspect
 import math
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 import asynclog as al
+from asynclog.artifacts.settings import Artifacts
 from asynclog.config import parse
+from asynclog.config.models import LoggerSettings
 from asynclog.errors import InvalidConfiguration
 
 MODULE = """
@@ -108,9 +111,11 @@ def test_keys_become_the_arguments_of_a_multilogger() -> None:
             "capture": True,
             "writer": "me",
             "switch_interval": None,
+            "artifacts": {"quota": 1000, "full": "refuse", "keep": 2},
         }
     )
     core = log._core
+    assert core.artifacts == Artifacts(1000, "refuse", 2)
     assert core.limit is not None
     assert (core.limit.interval("train"), core.limit.interval("valid"), core.limit.steps) == (2.0, 0.0, 3)
     assert core.journal is not None
@@ -120,6 +125,11 @@ def test_keys_become_the_arguments_of_a_multilogger() -> None:
     assert core.journal.limit.interval("test") == 7.0
     assert (core.quota, core.recorder, core.strict, core.writer) == (32 << 20, "thread", True, "me")
     assert core.switch_interval is None
+
+
+def test_every_argument_of_a_multilogger_has_a_key() -> None:
+    """One that is added there is missed here."""
+    assert {*inspect.signature(al.MultiLogger).parameters} <= {*LoggerSettings.model_fields}
 
 
 def test_a_sink_is_named_or_a_class_or_a_file_or_an_entry_point(package: str, tmp_path: Path) -> None:
@@ -194,6 +204,23 @@ def test_logger_modules_of_3db_are_routes_beside_the_sinks(tmp_path: Path) -> No
     assert made["csv_logger"].place == "process"
 
 
+def test_what_routines_track_is_handed_on_and_shown(tmp_path: Path) -> None:
+    from asynclog.routines import Routines
+
+    tracked = {"metric": ["loss"], "image": ["render"]}
+    section = {"loggers": ["metric", "image"], "tracked_variables": tracked, "print_every_n_seconds": 2, "gpu_summarize": False}
+    config = {"run": tmp_path / "run", "recorder": "thread", "routines": section, "sinks": ["memory"]}
+    found = parse(config).routines
+    assert found is not None
+    with al.from_config(config) as log:
+        routines = Routines(log, **found.arguments())
+        routines.log_iter_blocking({"phase": "train", "epoch": 0, "iteration": 3, "loss": 0.5})
+        routines.end_log_blocking()
+    assert [one.name for one in log._core.routes] == ["memory", "console", "console-epochs"]
+    assert [type(one).__name__ for one in routines.trackers] == ["Metrics", "Images"]
+    assert al.read(tmp_path / "run").series("loss/train", namespace="Metric-BatchWise").value.tolist() == [0.5]
+
+
 def test_a_part_of_a_larger_file_is_the_loggers(tmp_path: Path) -> None:
     path = written(tmp_path / "all.yaml", "optimizer: {lr: 0.1}\nasynclog: {run: r, sinks: [{use: csv, pth: x}]}")
     assert refusal(path) == [
@@ -207,10 +234,18 @@ def test_overrides_lie_over_the_file_and_may_be_objects(tmp_path: Path) -> None:
     path = written(tmp_path / "own.yaml", "run: a\nlimit: 3\nconfig: {lr: 1, depth: 2}\njournal: {fsync: close}")
     memory = al.sinks.Memory()
     route = al.Route(al.sinks.CSV("x.csv"), name="mine")
-    overrides = {"run": tmp_path, "limit": al.RateLimit(1.0, test=4.0), "journal": al.Journal(linger=3.0), "config": {"lr": 5}}
+    artifacts = Artifacts(keep=3)
+    overrides = {
+        "artifacts": artifacts,
+        "run": tmp_path,
+        "limit": al.RateLimit(1.0, test=4.0),
+        "journal": al.Journal(linger=3.0),
+        "config": {"lr": 5},
+    }
     log = al.from_config(path, sinks=[memory, route], **overrides)
     core = log._core
     assert (core.directory, core.config) == (tmp_path, {"lr": 5, "depth": 2})
+    assert core.artifacts == artifacts
     assert core.limit is not None
     assert [core.limit.interval(phase) for phase in ("train", "valid", "test")] == [1.0, 1.0, 4.0]
     assert core.journal is not None
@@ -372,6 +407,12 @@ sinks:
     ("config", "said"),
     [
         (3, "expected the path of a YAML file, a mapping or OmegaConf, got int 3"),
+        ({"asynclog": None}, "asynclog: expected a mapping, the logger's configuration, got NoneType None"),
+        (
+            {"routines": {"tracked_variable": {}}},
+            "routines.tracked_variable: there is no such key; did you mean 'tracked_variables'?",
+        ),
+        ({"routines": {"tracked_variables": {"metric": "loss"}}}, "routines.tracked_variables.metric: expected a list, got"),
         ({"limit": "1"}, "limit: expected a number or a mapping, got str '1'"),
         ({"limit": -1}, "limit.every: expected at least 0, got int -1"),
         ({"limit": {"every": math.inf}}, "limit.every: expected a finite number, got float inf"),

@@ -155,6 +155,14 @@ def test_the_rank_of_the_process_goes_before_the_rank_that_saved(tmp_path: Path)
     assert sorted(run.series("loss").step.tolist()) == sorted([*range(5), *range(5)])
 
 
+def test_a_rank_that_joins_at_a_checkpoint_was_never_there(tmp_path: Path) -> None:
+    state = saved(tmp_path / "run", writer="rank0")
+    with al.MultiLogger.from_state_dict(state, recorder="thread", writer="rank1") as log:
+        log.log_scalar("loss", 1.0)
+        log.write_nowait(11)
+    assert al.read(tmp_path / "run").series("loss").step.tolist() == list(range(12))
+
+
 def test_without_a_directory_limits_go_on_and_that_is_all() -> None:
     memory = al.sinks.Memory()
     state = saved(None, sinks=[al.Route(al.sinks.Memory(), name="m", limit=al.RateLimit(steps=10))])

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+import asynclog as al
 from asynclog.errors import InvalidConfiguration
-from asynclog.routines import Checkpoints, Epoch
+from asynclog.routines import Checkpoints, Epoch, Routines
 from asynclog.state import State
 
 
@@ -84,6 +85,19 @@ def test_a_checkpoint_may_be_a_directory(tmp_path: Path) -> None:
         checkpoints.settle(ended(number, "val", loss=loss))
     assert names(tmp_path) == ["2_latest", "selected", "selected.json"]
     assert json.loads((tmp_path / "selected" / "info").read_text())["select_metric"] == 1.0
+
+
+async def test_the_run_keeps_them_when_asked_to(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "kept", write, every=1, select="loss", artifacts=True)
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        routines = Routines(log, {"metric": ["loss"]}, trackers=[checkpoints])
+        for epoch in range(2):
+            for phase in ("train", "val"):
+                await routines.log_iter({"phase": phase, "epoch": epoch, "loss": 1.0 - epoch / 2})
+                await routines.log_epoch()
+    kept = [one.value.name for one in al.read(tmp_path / "run").events("artifact")]
+    first, second = ["checkpoint/0.pt", "checkpoint/latest.pt"], ["checkpoint/1.pt", "checkpoint/latest.pt"]
+    assert kept == [*first, "checkpoint/selected.pt", *second, "checkpoint/selected.pt"]
 
 
 @pytest.mark.parametrize("options", [{"every": 0}, {"latest_every": -1}, {"keep": 0}])
