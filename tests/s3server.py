@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, Self
 
 PATIENCE_S: Final = 40.0
 BUCKET: Final = "models"
@@ -76,19 +76,41 @@ class Gate:
     """A port that passes on to another, until so many bytes went through, which ``reached`` tells; then it holds everything,
     until it is opened. What it holds is lost when the other end is gone, as with any line that is cut."""
 
-    def __init__(self, target: int, after_bytes: int) -> None:
+    def __init__(self, target: int, after_bytes: int = 1 << 40) -> None:
         self._target, self._left = target, after_bytes
+        self._seen: list[bytes] = []
         self.reached, self._open = threading.Event(), threading.Event()
+        self._lines: list[tuple[socket.socket, socket.socket]] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
 
     def open(self) -> None:
         self._open.set()
 
+    def requests(self, method: bytes, path: bytes) -> int:
+        """How many were made of this method, for a path that ends so."""
+        return sum(one.startswith(method + b" ") and path in one.partition(b"\r\n")[0] for one in self._seen)
+
     def close(self) -> None:
         self._open.set()
-        self._listener.close()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(PATIENCE_S)
+        for line in self._lines:
+            for one in line:
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+        for one in (self._listener, *(one for line in self._lines for one in line)):
+            one.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -99,12 +121,17 @@ class Gate:
                 except OSError:
                     near.close()
                     continue
+                self._lines.append((near, far))
                 for pair, counts in (((near, far), True), ((far, near), False)):
-                    threading.Thread(target=self._pass_on, args=(*pair, counts), daemon=True).start()
+                    thread = threading.Thread(target=self._pass_on, args=(*pair, counts))
+                    self._threads.append(thread)
+                    thread.start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket, counts: bool) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
+                if counts:
+                    self._seen.append(data[:1000])
                 if counts and not self._open.is_set():
                     self._left -= len(data)
                     if self._left <= 0:

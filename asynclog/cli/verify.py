@@ -15,6 +15,7 @@ from asynclog.readers.verify import Report, StreamReport
 from asynclog.readers.verify import verify as verified
 
 _MOST_SHOWN = 20
+_LONGEST = 300
 
 
 def verify(
@@ -55,12 +56,14 @@ def _print(report: Report) -> None:
         screen.print(table)
         screen.print()
     for damage in report.damage[:_MOST_SHOWN]:
-        screen.print(Text.assemble(("damaged  ", "red"), safe(str(damage))))
+        screen.print(Text.assemble(("damaged  ", "red"), safe(str(damage), _LONGEST)))
     if len(report.damage) > _MOST_SHOWN:
         screen.print(Text(f"… and {len(report.damage) - _MOST_SHOWN:,} more places", "red"))
     for one in report.streams:
         _print_losses(one)
     summary = f"{count(report.frames, 'frame')}, {count(report.events, 'event')}, {size(report.size_bytes)} checked"
+    if report.artifacts:
+        summary += f", {count(report.artifacts, 'artifact')}"
     verdict = ("sound", "bold green") if report.sound else ("not sound", "bold red")
     screen.print(Text.assemble(verdict, (f"  {summary}", "dim")))
 

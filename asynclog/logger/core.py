@@ -27,6 +27,7 @@ from asynclog.link.links import Link
 from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
+from asynclog.logger.aside import Aside
 from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
@@ -100,6 +101,9 @@ class Core:
         self._copier: ThreadPoolExecutor | None = None
         self.devices = Devices(self)
         self.desk: ArtifactDesk | None = None
+        self.aside = Aside(self)
+        self.failure: BaseException | None = None
+        """What nobody caught, once the interpreter has said so."""
         self.troubles: dict[str, SinkError] = {}
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []
@@ -252,9 +256,8 @@ class Core:
             self.loans.sweep()
             stuck = sorted(one.name for one in self.local_routes if one.place == "caller" and one.name in self.producer.held)
         if stuck and asyncio._get_running_loop() is not None:
-            raise WouldBlock(
-                f"routes {', '.join(stuck)} are full, and their sinks live on the loop of this thread: await write"
-            )
+            names = ", ".join(stuck)
+            raise WouldBlock(f"routes {names} are full, and their sinks live on the loop of this thread: await write")
         self._room.wait_here(self.producer)
 
     async def comes_free(self, nbytes: int) -> bool:
@@ -321,7 +324,7 @@ class Core:
                 action()
         elif isinstance(message, Said):
             logging.getLogger(message.name).log(message.level, "sink %r: %s", message.route, message.text)
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener(link, message)
 
     def trouble(self, route: str, text: str, fatal: bool) -> None:

@@ -66,6 +66,8 @@ class NumberWriter:
         self._last_due = False
         self._last_space = ""
         self.since = 0
+        self.newest_sparse = 0, 0
+        """(time, step) of the newest record that no block of rows tells."""
 
     def reduce_by(self, namespace: str, key: str, reduction: str) -> None:
         """How a key's numbers fold, from its next row on."""
@@ -226,6 +228,7 @@ class NumberWriter:
         if block is None or not block.has_room(length):
             block = self._producer.open_block(key, None, lasting, length)
             self._producer.blocks.evict(owner=owner)
+        self.newest_sparse = time_ns, step
         at, view = block.offset, block.buffer
         SPARSE_HEAD.pack_into(view, at, step, len(values), flags)
         inner = at + SPARSE_HEAD.size
@@ -241,6 +244,7 @@ class NumberWriter:
         _TIME.pack_into(view, at + length - 8, time_ns)
         block.offset = at + length
         self._producer.counts.accepted += len(values)
+        self._producer.blocks.note(context.phase, step)
 
     def _numbers_of(self, phase: str, shape: Shape) -> list[int]:
         numbers: list[int] = []

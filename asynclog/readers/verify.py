@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from asynclog.artifacts.layout import FOLDER
+from asynclog.artifacts.stored import all_artifacts
+from asynclog.errors import DamagedArtifact
 from asynclog.readers.columns import rows_of
 from asynclog.readers.directory import run_directory
 from asynclog.readers.index import MALFORMED, Span, uncovered
@@ -43,6 +46,8 @@ class Report:
     path: Path
     streams: tuple[StreamReport, ...]
     damage: tuple[Damaged, ...] = field(default=())
+    artifacts: int = 0
+    """Versions of artifacts whose bytes were compared with their digests."""
 
     @property
     def frames(self) -> int:
@@ -84,7 +89,23 @@ def verify(path: "str | os.PathLike[str]", *, progress: Progress | None = None) 
     directory = run_directory(path)
     scanned = scan_run(directory, progress)
     damage = [one for stream in scanned for one in (*stream.damage, *_undecodable(stream))]
-    return Report(directory, tuple(_report(one) for one in scanned), tuple(damage))
+    artifacts, spoiled = _artifacts(directory)
+    return Report(directory, tuple(_report(one) for one in scanned), (*damage, *spoiled), artifacts)
+
+
+def _artifacts(run: Path) -> tuple[int, list[Damaged]]:
+    """How many versions there are to check, and what of their bytes is not what was recorded."""
+    try:
+        found = [one for one in all_artifacts(run) if one.target is None and not one.dropped]
+    except DamagedArtifact as error:
+        return 0, [Damaged(run / FOLDER / "versions", None, 0, f"artifact: {error}")]
+    # Content that several refer to is told of once.
+    wrong = {path: why for one in found for path, why in one.faults()}
+    return len(found), [Damaged(path, None, _size(path), f"artifact: {why}") for path, why in wrong.items()]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _report(stream: ScannedStream) -> StreamReport:

@@ -21,9 +21,11 @@ from asynclog.sink import Batch, Event, Place, RunInfo, Write
 from asynclog.sinks.mlflow.answers import require_mlflow, translated
 from asynclog.sinks.mlflow.artifacts import Artifact, Identity, artifacts_of
 from asynclog.sinks.mlflow.home import Home, experiment_id
+from asynclog.sinks.mlflow.kept import upload_kept
 from asynclog.sinks.mlflow.names import MetricNames
 from asynclog.sinks.mlflow.settings import Parameters, tag_text
 from asynclog.sinks.naming import flat_name
+from asynclog.values import Artifact as Kept
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,6 +68,7 @@ class MLflow:
         self.tracking_uri, self.experiment, self.name = tracking_uri, experiment, name
         self.tags, self.artifact_location = dict(tags or {}), artifact_location
         self._client: MlflowClient | None = None
+        self._directory: Path | None = None
         self._home: Home | None = None
         self._run_id = ""
         self._parameters = Parameters({})
@@ -77,6 +80,7 @@ class MLflow:
 
     async def open(self, run: RunInfo) -> None:
         require_mlflow()
+        self._directory = run.directory
         import mlflow
 
         # Whoever runs this sink tries again for as long as it takes; MLflow's own seven tries are minutes of silence.
@@ -172,6 +176,10 @@ class MLflow:
                     batch.reject(str(error))
 
     def _upload(self, directory: Path, batch: Batch, event: Event, seen: "Counter[str]") -> None:
+        if isinstance(event.value, Kept):
+            with tempfile.TemporaryDirectory(dir=directory) as scratch, translated("with an artifact"):
+                upload_kept(self._opened, self._run_id, self._directory, event.value, Path(scratch))
+            return
         identity = Identity(batch.writer, event)
         made = list(artifacts_of(event, identity))
         # Equal values of one write: each has its own place.

@@ -43,12 +43,16 @@ async def download(store: Any, url: str, keys: Keys, name: str, to: Path, versio
                 raise outcome
         await asyncio.to_thread(draft.rename, target)
     except BaseException:
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        else:
-            draft.unlink(missing_ok=True)
+        await asyncio.shield(asyncio.to_thread(_discard, draft))
         raise
     return target
+
+
+def _discard(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft, ignore_errors=True)
+    else:
+        draft.unlink(missing_ok=True)
 
 
 async def _pointer(store: Any, url: str, keys: Keys, name: str, version: int | None) -> Pointer:

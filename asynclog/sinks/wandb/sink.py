@@ -14,13 +14,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final, Literal
 
-from asynclog.errors import InvalidConfiguration, InvalidValue, SinkUnavailable
+from asynclog.errors import InvalidConfiguration, InvalidValue, SinkRejected, SinkUnavailable
 from asynclog.sink import Batch, Event, Place, RunInfo, Write
 from asynclog.sinks.coded import coded, series_name
 from asynclog.sinks.naming import without_collisions
 from asynclog.sinks.repeats import Repeats
 from asynclog.sinks.wandb import service
+from asynclog.sinks.wandb.kept import log_kept
 from asynclog.sinks.wandb.media import rendered
+from asynclog.values import Artifact
 
 Mode = Literal["online", "offline"]
 _EXIT_CODES: Final = {"finished": 0, "failed": 1, "exited": 1, "killed": 137}
@@ -138,12 +140,21 @@ class WandB:
             for event in events:
                 if event.kind == "config":
                     self._started(write).config.update(_settings(event.value), allow_val_change=True)
+                elif isinstance(event.value, Artifact):
+                    self._keep(write, event.value, batch)
                 elif event.kind == "scalar":
                     row[series_name(event.phase, event.namespace, event.key)] = event.value
                 else:
                     _add(row, event, Path(scratch), batch)
             if len(row) > frame:
                 self._started(write).log(row)
+
+    def _keep(self, write: Write, value: Artifact, batch: Batch) -> None:
+        assert self._info is not None, "open() comes first"
+        try:
+            log_kept(self._started(write), self._info.directory, value)
+        except SinkRejected as error:
+            batch.reject(str(error))
 
     def _started(self, write: Write) -> Any:
         if self._run is None:
@@ -268,7 +279,7 @@ def _run_id(info: RunInfo) -> str | None:
     """The run's id there; None for a run that nothing can come back to."""
     if not info.id:
         return None
-    return _safe(info.id if info.rank == 0 and info.writer == "main" else f"{info.id}-{info.writer}")
+    return _safe(info.id if info.rank == 0 and info.writer in ("main", "rank0") else f"{info.id}-{info.writer}")
 
 
 def _safe(name: str) -> str:

@@ -6,7 +6,7 @@ audio         (C, T) float32                            video             (T, C,
 point_cloud   (N, 3) float32                            mesh              vertices (V, 3) float32
 histogram     counts (bins,)                            tensor            the numbers
 table         rows, as a list of tuples                 rollout           its messages as text
-config        the mapping
+config        the mapping                               artifact          the digest of its bytes
 """
 
 from typing import Any
@@ -21,6 +21,8 @@ def form(kind: str, value: Any) -> Any:
     """The form of a value as it was recorded."""
     if kind in ("scalar", "string", "config"):
         return value
+    if kind == "artifact":
+        return value.digest
     if kind == "record":
         return value.message
     if kind == "rollout":

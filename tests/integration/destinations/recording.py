@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -61,12 +62,12 @@ async def record(run: Any, sinks: Any, *, config: Mapping[str, Any] = CONFIG, fa
     """Record the run as a training loop does, and wait for its end; returns the routes' last statistics."""
     log = al.MultiLogger(run, sinks=sinks, config=config)
     with suppress(Diverged):
-        await _train(log, fails=fails)
+        await _train(log, Path(run).with_name("weights.bin"), fails=fails)
     routes: dict[str, Any] = log.statistics()["routes"]
     return routes
 
 
-async def _train(log: al.MultiLogger, *, fails: bool) -> None:
+async def _train(log: al.MultiLogger, weights: Path, *, fails: bool) -> None:
     async with log:
         for number, step in zip(NUMBERS, STEPS, strict=True):
             for phase in ("train", "valid"):
@@ -75,6 +76,8 @@ async def _train(log: al.MultiLogger, *, fails: bool) -> None:
                     log.log_scalar("grad", step / 7)
                 if step % 5 == 0 or step == STEPS[-1]:
                     log.log({f"a {kind}": value for kind, value in values(step).items()}, namespace="media")
+                    await asyncio.to_thread(weights.write_text, f"weights of {phase} at {step}")
+                    log.log_artifact(f"an artifact of {phase} at {step}", weights, namespace="media")
                 await log.write(al.State(step, phase, epoch=step // 5))
             await log.hook("epoch_end", al.State(step, epoch=step // 5, level="epoch"))
             await asyncio.sleep(0)

@@ -27,6 +27,7 @@ _WORDS = {
     "record": "JSON, text",
     "config": "JSON",
     "string": "text",
+    "artifact": "its facts as JSON",
 }
 
 
@@ -79,6 +80,8 @@ def opened(kind: str, content: bytes, suffix: str) -> Any:
         return file_of(al.Rollout(json.loads(content)["messages"]), ".txt").decode()
     if kind == "record":
         return json.loads(content)["message"]
+    if kind == "artifact":
+        return json.loads(content)["digest"]
     return json.loads(content) if kind == "config" else content.decode()
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -88,7 +89,9 @@ def reading(uri: str, run: Path) -> Reading:
     root = Path(client.download_artifacts(found.info.run_id, ""))
     for local in sorted(path for path in root.rglob("*") if path.is_file()):
         kind, *series, file = local.relative_to(root).parts
-        if kind != "images":
+        if kind == "artifacts":
+            shown.append(Shown("artifact", None, "/".join([*series, file]), None, sha256(local.read_bytes()).hexdigest()))
+        elif kind != "images":
             phase, _, name = unescaped("/".join(series)).partition("/")
             shown.append(Shown(kind, phase, name, int(file.split("-")[0]), FORMS[kind](local.read_bytes())))
         elif file.endswith(".png"):
@@ -118,6 +121,7 @@ class TestMLflow(DestinationTests):
         "record": "artifact `.json`",
         "string": "artifact `.txt`",
         "config": "parameters, artifact `.json`",
+        "artifact": "artifact, the newest version",
     }
     tolerance: ClassVar[dict[str, float]] = {"audio": 1e-4, "video": 8.0}
     statuses: ClassVar[dict[str, str]] = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}

@@ -38,6 +38,7 @@ class TestWandB(DestinationTests):
         "table": "`Table`",
         "rollout": "`Table`",
         "config": "config",
+        "artifact": "`Artifact`",
     }
     tolerance: ClassVar[dict[str, float]] = {"audio": 1 / 2**15, "video": 8.0, "mesh": 1e-6}
     statuses: ClassVar[dict[str, str]] = {"finished": "exit code 0", "failed": "exit code 1", "killed": "exit code 137"}
@@ -69,6 +70,11 @@ def shown(run: OfflineRun) -> Iterator[Shown]:
     """What W&B's pages are made of."""
     config = {name: one for name, one in run.config.items() if name != "_wandb"}
     yield Shown("config", None, "config", None, config)
+    for record in run.records:
+        # W&B keeps tables as artifacts, too.
+        if record.WhichOneof("record_type") == "artifact" and record.artifact.type == "artifact":
+            said = json.loads(record.artifact.metadata)["asynclog"]
+            yield Shown("artifact", None, said["name"], None, said["sha256"])
     for row in run.rows:
         for name, value in row.items():
             if name not in _OWN:

@@ -150,7 +150,7 @@ async def test_a_strict_logger_raises_what_it_refuses(tmp_path: Path, model: Pat
 
 
 async def test_tasks_that_race_for_a_name_get_it_once(tmp_path: Path) -> None:
-    """Composer's two uploads of one name: without overwrite= one is kept and the others are refused; with it all are versions."""
+    """Composer's two uploads of one name: without overwrite= one is kept, the others are refused; with it all are versions."""
     sources = [tmp_path / f"{number}.pt" for number in range(8)]
     for number, one in enumerate(sources):
         one.write_text(f"of {number}")
@@ -205,7 +205,7 @@ async def test_a_name_is_never_a_path_out(tmp_path: Path, model: Path, name: Any
     assert al.read(tmp_path / "run").artifacts() == []
 
 
-@pytest.mark.parametrize("name", ["a b/λ 🎲", "%2F", "~", "a~b.json", "CON", "k" * 200, "/".join(["d" * 199] * 5), ".h", "..."])
+@pytest.mark.parametrize("name", ["a b/λ 🎲", "%2F", "~", "a~b.json", "CON", "k" * 200, "/".join(["d" * 199] * 5), ".h"])
 async def test_odd_names_come_back_as_they_were(tmp_path: Path, model: Path, name: str) -> None:
     async with logger(tmp_path) as log:
         log.log_artifact(name, model)

@@ -52,7 +52,7 @@ def test_it_waits_until_there_is_room_and_keeps_what_is_pending_meanwhile(tmp_pa
         pid = log.statistics()["recorder"]["pid"]
         os.kill(pid, signal.SIGSTOP)
         written = 0
-        with pytest.raises(al.WouldBlock):
+        with pytest.raises(al.WouldBlock):  # noqa: PT012
             for written in range(100):
                 log.log_image("filler", np.full((1024, 1024), written, np.uint8))
                 log.write_nowait(written)
@@ -100,7 +100,7 @@ async def test_on_a_running_loop_it_waits_too_unless_that_would_be_for_ever(tmp_
     sinks = [al.Route(gate, name="gate", overflow="block", place="caller")]
     async with al.MultiLogger(tmp_path / "run", sinks=sinks, slabs=16 * MEBIBYTE) as log:
         written = -1
-        with pytest.raises(al.WouldBlock, match="gate are full, and their sinks live on the loop of this thread"):
+        with pytest.raises(al.WouldBlock, match="gate are full, and their sinks live on the loop of this thread"):  # noqa: PT012
             for written in range(100):
                 log.log_tensor("x", np.full(2 * MEBIBYTE, written, np.uint8))
                 log.write_blocking(written)
