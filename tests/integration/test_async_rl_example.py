@@ -12,6 +12,8 @@ from docs.examples.async_rl.__main__ import asked, main
 from docs.examples.async_rl.environment import TURNS
 from docs.examples.async_rl.training import BATCH, EPISODES_OF_AN_EVALUATION, Told
 
+pytestmark = pytest.mark.timeout(120)
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[al.Run, Told]:

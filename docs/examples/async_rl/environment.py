@@ -1,5 +1,5 @@
 """What the policy learns: it is given three digits, and says them backwards, one a turn. After each turn it hears whether that
-was right. A turn takes as long as a tool or a simulator would: some ten milliseconds, and now and then many.
+was right. A turn takes as long as a fast tool or a small model would: some hundred milliseconds, and now and then many.
 """
 
 import asyncio
@@ -7,7 +7,7 @@ import random
 
 DIGITS = 10
 TURNS = 3
-TURN_S = 0.05
+TURN_S = 0.15
 
 
 class Reverse:

@@ -9,7 +9,7 @@ import asynclog as al
 from docs.examples.async_rl.environment import TURNS, Reverse
 from docs.examples.async_rl.policy import Learner, Sample, Server, arrays, observed
 
-BATCH = 64
+BATCH = 32
 EVALUATED_EVERY = 20
 EVALUATION_SEED = 1_000_000
 EPISODES_OF_AN_EVALUATION = 50

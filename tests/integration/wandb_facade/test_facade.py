@@ -303,7 +303,7 @@ def test_files_are_kept_from_a_thread_and_from_a_loop(run: wandb.Run, tmp_path: 
 
     async def main() -> None:
         run.log_artifact(artifact, aliases=["best"])
-        run.log_model(clip, name="clip")
+        await asyncio.to_thread(run.log_model, clip, name="clip")
         run.log({"clip": wandb.Video(str(clip))}, step=5)
 
     asyncio.run(main())
