@@ -6,12 +6,14 @@ phase       by the metric's name, which stays as it was written
 ranks       rank 0 records, as Lightning's users expect; or each rank is a writer of its own
 """
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from asynclog.errors import InvalidConfiguration
+from asynclog.integrations.checkpoints import Checkpoints
 from asynclog.integrations.holding import Given, Holding
 from asynclog.integrations.phases import phase_of
 from asynclog.state import State
@@ -23,21 +25,33 @@ class TrainerLogger:
     """Records what a Lightning ``Trainer`` says: ``Trainer(logger=AsynclogLogger("runs/digits"))``.
 
     run: the run's directory, a MultiLogger that stays yours to open and to end, or a callable that makes one for each
-    training. ranks: "zero", or "all": each rank is a writer of its own, named ``rank<n>``, and the sinks are rank 0's. Further
-    arguments are those of MultiLogger, for a run's directory. Raises InvalidConfiguration.
+    training. ranks: "zero", or "all": each rank is a writer of its own, named ``rank<n>``, and the sinks are rank 0's.
+    log_model: True: the best and the last checkpoints become artifacts when a training ends well; "all": each that is saved,
+    at once. Further arguments are those of MultiLogger, for a run's directory. Raises InvalidConfiguration.
     """
 
     silent: Callable[[], Any]
     """What the framework gives to other ranks in place of ``experiment``."""
 
-    def __init__(self, run: Given, *, ranks: Literal["zero", "all"] = "zero", **given: Any) -> None:
+    def __init__(
+        self,
+        run: Given,
+        *,
+        ranks: Literal["zero", "all"] = "zero",
+        log_model: "bool | Literal['all']" = False,
+        **given: Any,
+    ) -> None:
         super().__init__()
         if ranks not in ("zero", "all"):
             raise InvalidConfiguration(f"ranks: expected 'zero' or 'all', got {ranks!r}")
-        self._ranks = ranks
+        if log_model not in (False, True, "all"):
+            raise InvalidConfiguration(f"log_model: expected True, False or 'all', got {log_model!r}")
+        self._ranks, self._log_model = ranks, log_model
         self._holding = Holding(run, given) if ranks == "zero" else Holding.of_rank(_rank, run, given)
         self._step = self._epoch = 0
         self._graph_logged = False
+        self._checkpoints = Checkpoints()
+        self._savers: list[Any] = []
 
     # -- which run --------------------------------------------------------------------------------------------------
 
@@ -160,6 +174,28 @@ class TrainerLogger:
         at = self._step if step is None else step
         self.experiment.write_blocking(State(at, phase_of(key), self._epoch))
 
+    # -- checkpoints ------------------------------------------------------------------------------------------------
+
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        """Keep what was saved, or remember who saves, until the training ends."""
+        if not self._log_model or _rank() != 0:
+            return
+        if self._log_model == "all" or checkpoint_callback.save_top_k == -1:
+            self._keep(checkpoint_callback)
+        elif not any(one == checkpoint_callback for one in self._savers):
+            self._savers.append(checkpoint_callback)
+
+    def _keep(self, saver: Any) -> None:
+        scores = {saver.last_model_path: saver.current_score, **saver.best_k_models}
+        scores[saver.best_model_path] = saver.best_model_score
+        at = State(self._step, epoch=self._epoch)
+        # The one that was written last is kept last: it is the latest.
+        for path in sorted(filter(os.path.exists, scores), key=os.path.getmtime):
+            score = None if scores[path] is None else float(scores[path])
+            self._checkpoints.keep(self.experiment, path, at, {"score": score, "monitor": saver.monitor, "mode": saver.mode})
+        if saver.best_model_path:
+            self._checkpoints.best(self.experiment, saver.best_model_path, at)
+
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
@@ -169,7 +205,10 @@ class TrainerLogger:
         """End the run, after each of ``fit``, ``validate``, ``test`` and ``predict``; the next one goes on with it."""
         if not self._records:
             return
+        savers, self._savers = self._savers, []
         if status in _ENDED_WELL:
+            for one in savers:
+                self._keep(one)
             self._holding.end()
         else:
             self._holding.end(sys.exception() or RuntimeError(f"the trainer ended with status {status!r}"))

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from transformers.trainer_callback import TrainerCallback
 
+from asynclog.integrations.checkpoints import Checkpoints
 from asynclog.integrations.holding import Given, Holding, Superseded
 from asynclog.logger.multi import MultiLogger
 from asynclog.state import Phase, State
@@ -22,7 +23,8 @@ class AsynclogCallback(TrainerCallback):  # type: ignore[misc] # has no types he
     """Records what a ``Trainer`` logs, evaluates and predicts.
 
     run: the run's directory, a MultiLogger that stays yours to open and to end, or a callable that makes one for each
-    training. Further arguments are those of MultiLogger, for a run's directory. Raises InvalidConfiguration.
+    training. checkpoints: whether those that the Trainer saves become artifacts. Further arguments are those of MultiLogger,
+    for a run's directory. Raises InvalidConfiguration.
 
     A run ends with ``train``, or with an ``evaluate`` or ``predict`` outside of it; the next one goes on with it. The Trainer
     tells nobody of an exception: under ``with AsynclogCallback(…) as callback`` it is the run's end; else the program's end is.
@@ -30,8 +32,9 @@ class AsynclogCallback(TrainerCallback):  # type: ignore[misc] # has no types he
     MultiLogger it is a namespace.
     """
 
-    def __init__(self, run: Given, **given: Any) -> None:
+    def __init__(self, run: Given, *, checkpoints: bool = False, **given: Any) -> None:
         self._base, self._given = run, given
+        self._checkpoints = Checkpoints() if checkpoints else None
         self._holding = Holding(run, given)
         self._training = False
         self._trial = ""
@@ -90,6 +93,18 @@ class AsynclogCallback(TrainerCallback):  # type: ignore[misc] # has no types he
         if not self._training:
             self._holding.end()
 
+    # -- checkpoints ------------------------------------------------------------------------------------------------
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._checkpoints is None or not state.is_world_process_zero:
+            return
+        path = _checkpoint(Path(args.output_dir), state.global_step)
+        metadata = {"epoch": state.epoch, "best_metric": state.best_metric}
+        at = State(state.global_step, epoch=int(state.epoch or 0))
+        self._checkpoints.keep(self.log, path, at, metadata)
+        if state.best_model_checkpoint:
+            self._checkpoints.best(self.log, state.best_model_checkpoint, at)
+
     def _write(self, metrics: Any, state: Any, phase: Phase) -> None:
         metrics = dict(metrics)
         epoch = metrics.pop("epoch", state.epoch)
@@ -110,6 +125,13 @@ def settings_of(args: Any, state: Any, model: Any) -> dict[str, Any]:
     if state.trial_params is not None:
         found["trial"] = dict(state.trial_params)
     return found
+
+
+def _checkpoint(directory: Path, step: int) -> Path:
+    """Where the Trainer has just saved one: below a directory of the trial's, in a search."""
+    name = f"checkpoint-{step}"
+    found = [directory / name, *directory.glob(f"*/{name}")]
+    return max((one for one in found if one.exists()), key=lambda one: one.stat().st_mtime, default=directory / name)
 
 
 def _counted(name: str) -> str:

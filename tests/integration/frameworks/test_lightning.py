@@ -338,6 +338,34 @@ def test_metrics_that_no_float_holds_are_kept_as_they_are(logger_class: Any, tmp
     assert run.series("epoch").value[0] == 1.5
 
 
+@pytest.mark.parametrize("log_model", [True, "all", False])
+def test_checkpoints_become_artifacts_if_asked_for(
+    lightning: Any, logger_class: Any, tmp_path: Path, log_model: bool | str
+) -> None:
+    """Each that is saved, or the best and the last when all is over; byte by byte."""
+    saver = lightning.pytorch.callbacks.ModelCheckpoint(monitor="train_loss_epoch", filename="{epoch}", save_last=True)
+    trainer = trainer_of(
+        lightning,
+        logger_class(tmp_path / "run", log_model=log_model),
+        max_epochs=3,
+        enable_checkpointing=True,
+        callbacks=[saver],
+    )
+    trainer.fit(module_of(lightning), loader())
+    run = al.read(tmp_path / "run")
+    found = {one.name: one for one in run.artifacts()}
+    if not log_model:
+        assert found == {}
+        return
+    best = Path(saver.best_model_path)
+    assert {"checkpoints/last.ckpt", f"checkpoints/{best.name}"} <= set(found)
+    assert run.artifact("checkpoints/best").digest == run.artifact(f"checkpoints/{best.name}").digest
+    copy = run.artifact("checkpoints/best").download(tmp_path / "copy.ckpt")
+    assert Path(copy).read_bytes() == best.read_bytes()
+    # Of those that a better one replaced there is nothing left in the end, unless each was kept at once.
+    assert ("checkpoints/epoch=0.ckpt" in found) is (log_model == "all")
+
+
 def test_pytorch_lightning_is_served_by_its_own_class(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -200,3 +200,20 @@ def test_a_logger_that_is_handed_over_stays_its_owners(transformers: Any, callba
     assert points(run, "after") == [(100, 1.0)]
     assert len(run.series("eval_loss")) == 2
     assert len(run.writers) == 1
+
+
+def test_checkpoints_become_artifacts_if_asked_for(transformers: Any, callback_class: Any, tmp_path: Path) -> None:
+    """Directories, with all that the Trainer needs to go on."""
+    trainer = trainer_of(
+        transformers, tmp_path / "out", callback_class(tmp_path / "run", checkpoints=True), save_strategy="epoch",
+        load_best_model_at_end=True, save_total_limit=1,
+    )  # fmt: skip
+    trainer.train()
+    run = al.read(tmp_path / "run")
+    assert {"checkpoints/checkpoint-4", "checkpoints/checkpoint-8"} <= {one.name for one in run.artifacts()}
+    best = Path(trainer.state.best_model_checkpoint)
+    assert run.artifact("checkpoints/best").digest == run.artifact(f"checkpoints/{best.name}").digest
+    assert run.artifact("checkpoints/latest").digest == run.artifact("checkpoints/checkpoint-8").digest
+    copy = Path(run.artifact("checkpoints/best").download(tmp_path / "copy"))
+    for one in best.iterdir():
+        assert (copy / one.name).read_bytes() == one.read_bytes()
