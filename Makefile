@@ -48,8 +48,9 @@ types: $(MADE)/dev
 imports: $(MADE)/dev
 	$(BIN)/lint-imports
 
-tables: $(MADE)/dev ## write docs/reference/destinations.md anew, from what the destinations' tests hold them to
+tables: $(MADE)/dev ## write the tables of docs/reference/destinations.md and config.md anew, from what tests hold them to
 	$(BIN)/python -m tests.integration.destinations.table
+	$(BIN)/python -m tests.unit.config.reference
 
 docs: $(MADE)/docs ## build the documentation into .site; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .mkdocs.yml

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asynclog import config as config
     from asynclog import errors as errors
+    from asynclog import routines as routines
     from asynclog import sinks as sinks
     from asynclog.artifacts.settings import Artifacts as Artifacts
     from asynclog.artifacts.stored import StoredArtifact as StoredArtifact
+    from asynclog.config import from_config as from_config
     from asynclog.engine.settings import Journal as Journal
     from asynclog.errors import AmbiguousSeries as AmbiguousSeries
     from asynclog.errors import ArtifactNotFound as ArtifactNotFound
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from asynclog.errors import WouldBlock as WouldBlock
     from asynclog.flow.limit import RateLimit as RateLimit
     from asynclog.flow.route import Route as Route
+    from asynclog.logger.capturing.settings import Capture as Capture
     from asynclog.logger.multi import MultiLogger as MultiLogger
     from asynclog.readers import Report as Report
     from asynclog.readers import Run as Run
@@ -72,6 +75,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "asynclog.artifacts.settings": ("Artifacts",),
     "asynclog.artifacts.stored": ("StoredArtifact",),
+    "asynclog.config": ("from_config",),
     "asynclog.engine.settings": ("Journal",),
     "asynclog.errors": (
         "AmbiguousSeries",
@@ -95,6 +99,7 @@ _HOMES = {
     ),
     "asynclog.flow.limit": ("RateLimit",),
     "asynclog.flow.route": ("Route",),
+    "asynclog.logger.capturing.settings": ("Capture",),
     "asynclog.logger.multi": ("MultiLogger",),
     "asynclog.readers": ("Report", "Run", "Series", "Synced", "attach", "follow", "read", "repair", "sync", "verify"),
     "asynclog.sink": ("BaseSink", "Batch", "Column", "Event", "RunInfo", "Sink", "Write"),
@@ -116,7 +121,7 @@ _HOMES = {
         "Video",
     ),
 }
-_MODULES = ("config", "errors", "sinks")
+_MODULES = ("config", "errors", "routines", "sinks")
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, *_MODULES])  # noqa: PLE0605
 

@@ -136,6 +136,9 @@ class RunInfo:
     config: Mapping[str, Any] = field(default_factory=dict)
     resumed: bool = False
     """True if an earlier epoch of this route has delivered before: append, don't truncate."""
+    rewound_to: Mapping[str, int] | None = None
+    """Set if training went back to a checkpoint since this route delivered last: by phase the last step that holds. What was
+    delivered before at later steps is superseded; none of it is delivered from here on."""
 
     def sink_directory(self, name: str) -> Path:
         base = self.directory if self.directory is not None else Path.cwd()

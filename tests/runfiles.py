@@ -30,8 +30,9 @@ def make_run(directory: Path, *, name: str = "digits", run_id: str = "abc123") -
 class StreamWriter:
     """Writes one (writer, epoch), segment by segment. ``frames``: (path, offset, length, frame) of each."""
 
-    def __init__(self, run: Path, writer: str = "main", epoch: int = 0, *, zstd: bool = False) -> None:
+    def __init__(self, run: Path, writer: str = "main", epoch: int = 0, *, zstd: bool = False, rewound_to: Any = None) -> None:
         self.run, self.writer, self.epoch, self.zstd = run, writer, epoch, zstd
+        self.about = {} if rewound_to is None else {"rewound_to": rewound_to}
         self.directory = run / "streams" / writer
         self.directory.mkdir(parents=True, exist_ok=True)
         self.seq, self.segment, self.events = 0, -1, 0
@@ -48,7 +49,7 @@ class StreamWriter:
         self.path.touch()
         meta = {
             "format": 1, "run": "abc123", "writer": self.writer, "epoch": self.epoch, "segment": self.segment,
-            "rank": 0, "host": "here", "pid": os.getpid(), "routes": [], "always": 0, "wall_ns": self.time,
+            "rank": 0, "host": "here", "pid": os.getpid(), "routes": [], "always": 0, "wall_ns": self.time, **self.about,
         }  # fmt: skip
         self.write(Frame(Kind.SEGMENT, seq=self.seq, time=self.time, meta_bytes=pack_meta(meta)))
         for schema in self.schemas.values():

@@ -1,4 +1,5 @@
-"""The command line: ``asynclog demo | ls | cat | show | diff | tail | sync | verify | repair | export | stats``."""
+"""The command line: ``asynclog demo | ls | cat | show | diff | tail | sync | verify | repair | export | stats
+| config``."""
 
 import sys
 

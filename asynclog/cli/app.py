@@ -6,6 +6,7 @@ import typer
 
 from asynclog.cli.artifacts import artifacts
 from asynclog.cli.cat import cat
+from asynclog.cli.config import config
 from asynclog.cli.demo import demo
 from asynclog.cli.diff import diff
 from asynclog.cli.ending import ends_well
@@ -27,5 +28,6 @@ app: Final = typer.Typer(
 for command in (demo, ls, cat, show, diff, tail, sync, verify, repair):
     app.command()(ends_well(command))
 app.add_typer(export, name="export")
+app.add_typer(config, name="config")
 app.add_typer(artifacts, name="artifacts")
 app.command()(ends_well(stats))

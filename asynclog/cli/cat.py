@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asynclog.cli.chart import chart, spark
-from asynclog.cli.screen import PHASE_STYLES, STATUS_STYLES, WHOLE, print_json, read_run, safe, screen
+from asynclog.cli.screen import PHASE_STYLES, STATUS_STYLES, WHOLE, Superseded, print_json, read_run, safe, screen
 from asynclog.cli.told import body, told
 from asynclog.cli.words import clock, count, duration, number, size
 from asynclog.errors import SeriesNotFound
@@ -30,10 +30,11 @@ def cat(
     phase: Annotated[str | None, typer.Option(help="Only this phase.")] = None,
     last: Annotated[int, typer.Option("-n", "--last", min=1, help="Show so many of a key's events.")] = 3,
     full: Annotated[bool, typer.Option("--full", help="Long names, texts and settings whole.")] = False,
+    superseded: Superseded = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts; always whole.")] = False,
 ) -> None:
     """Show a run: its series with range and shape, its events. With a key: charts, texts and pictures."""
-    found = read_run(run)
+    found = read_run(run, superseded=superseded)
     entries = [one for one in found.keys() if phase in (None, one.phase)]  # noqa: SIM118 (a Run is no mapping)
     if key is None:
         _print_json_overview(found, entries) if as_json else _print_overview(found, entries, full)
@@ -88,6 +89,8 @@ def headline(run: Run) -> Text:
     if len(writers) > len(names):
         facts.append(count(len(writers), "epoch"))
     text.append(f"  {' · '.join(facts)}", "dim")
+    if run.superseded:
+        text.append(f"  {run.superseded:,} superseded by going back to a checkpoint", "yellow")
     if run.damage or run.missing:
         text.append(f"  {count(len(run.damage), 'damaged place')}, {run.missing:,} records missing", "red")
     return text
@@ -166,6 +169,7 @@ def _print_json_overview(run: Run, entries: list[Entry]) -> None:
     print_json(
         {
             "name": run.name, "status": run.status, "path": str(run.path), "events": len(run), "missing": run.missing,
+            "superseded": run.superseded,
             "damage": [str(one) for one in run.damage], "config": dict(run.config), "keys": [one._asdict() for one in
             entries], }
     )  # fmt: skip

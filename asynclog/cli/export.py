@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from asynclog.cli.ending import ends_well
-from asynclog.cli.screen import WHOLE, errors, read_run, safe
+from asynclog.cli.screen import WHOLE, Superseded, errors, read_run, safe
 from asynclog.cli.target import STANDARD_OUTPUT, binary_target, files_target, refuse, refuse_directory, text_target
 from asynclog.cli.words import count, size
 from asynclog.errors import InvalidConfiguration
@@ -35,24 +35,24 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 
 @export.command()
 @ends_well
-def csv(run: RunPath, to: Target = Path("-"), force: Force = False) -> None:
+def csv(run: RunPath, to: Target = Path("-"), force: Force = False, superseded: Superseded = False) -> None:
     """A line an event, in order of time."""
-    _text(run, to, force, export_csv)
+    _text(run, to, force, superseded, export_csv)
 
 
 @export.command()
 @ends_well
-def jsonl(run: RunPath, to: Target = Path("-"), force: Force = False) -> None:
+def jsonl(run: RunPath, to: Target = Path("-"), force: Force = False, superseded: Superseded = False) -> None:
     """A JSON object an event, in order of time."""
-    _text(run, to, force, export_jsonl)
+    _text(run, to, force, superseded, export_jsonl)
 
 
 @export.command()
 @ends_well
-def parquet(run: RunPath, to: Target, force: Force = False) -> None:
+def parquet(run: RunPath, to: Target, force: Force = False, superseded: Superseded = False) -> None:
     """A row a number or event, series by series. Needs pyarrow."""
     refuse(to, force)
-    found = read_run(run)
+    found = read_run(run, superseded=superseded)
     with binary_target(to) as file, _bar(found, to) as progress:
         written = export_parquet(found, file, progress)
     _told(found, Exported(written, {}), to)
@@ -69,36 +69,39 @@ def files(
     layout: Annotated[Literal["numbered", "threedb"], typer.Option(help="How files are named.")] = "numbered",
     keep_resolution: Annotated[bool, typer.Option("--keep-resolution", help="Images in full.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what an export has left there.")] = False,
+    superseded: Superseded = False,
 ) -> None:
     """A file a value, and an index that says what each is. Needs Pillow, soundfile and PyAV for what they encode."""
     refuse_directory(to, "index.jsonl", force)
     target, chosen = to.resolve(), dict(map(_format, formats or ()))
     ours = (escape(target.name), f"{escape(target.stem)}.rank*{escape(target.suffix)}")
     make = partial(Files, target.name, formats=chosen, layout=layout, keep_resolution=keep_resolution)
-    _through(run, to, target.parent, make, ours)
+    _through(run, to, target.parent, superseded, make, ours)
 
 
 @export.command()
 @ends_well
-def mcap(run: RunPath, to: File, force: Force = False) -> None:
+def mcap(run: RunPath, to: File, force: Force = False, superseded: Superseded = False) -> None:
     """A recording for Foxglove; of several writers a file each. Needs mcap and Foxglove's schemas."""
     refuse(to, force)
     with files_target(to) as directory:
-        _through(run, to, directory, lambda: MCAP(to.name))
+        _through(run, to, directory, superseded, lambda: MCAP(to.name))
 
 
 @export.command()
 @ends_well
-def rrd(run: RunPath, to: File, force: Force = False) -> None:
+def rrd(run: RunPath, to: File, force: Force = False, superseded: Superseded = False) -> None:
     """A recording for Rerun's viewer; of several writers a file each. Needs rerun-sdk."""
     refuse(to, force)
     with files_target(to) as directory:
-        _through(run, to, directory, lambda: Rerun(to.name))
+        _through(run, to, directory, superseded, lambda: Rerun(to.name))
 
 
-def _through(run: Path, to: Path, directory: Path, make: Callable[[], Sink], ours: Iterable[str] = ("*",)) -> None:
+def _through(
+    run: Path, to: Path, directory: Path, superseded: bool, make: Callable[[], Sink], ours: Iterable[str] = ("*",)
+) -> None:
     """ours: patterns of what is made in the directory."""
-    found = read_run(run)
+    found = read_run(run, superseded=superseded)
     with _bar(found, to) as progress:
         done = asyncio.run(export_through(found, make, directory, progress))
     _told(found, done, to, sum(one.stat().st_size for one in _written(directory, ours)))
@@ -116,9 +119,11 @@ def _format(text: str) -> tuple[str, str | None]:
     return kind, suffix or None
 
 
-def _text(run: Path, to: Path, force: bool, write: Callable[[Run, TextIO, Callable[[int], None]], int]) -> None:
+def _text(
+    run: Path, to: Path, force: bool, superseded: bool, write: Callable[[Run, TextIO, Callable[[int], None]], int]
+) -> None:
     refuse(to, force)
-    found = read_run(run)
+    found = read_run(run, superseded=superseded)
     with text_target(to) as file, _bar(found, to) as progress:
         written = write(found, file, progress)
     _told(found, Exported(written, {}), to)

@@ -1,11 +1,13 @@
 """What ``asynclog stats`` shows of a run while it is recorded: how far behind each consumer is, who holds shared memory."""
 
+import time
 from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
 
 from asynclog.cli.screen import safe, screen
+from asynclog.cli.surroundings import standing_still, stillness
 from asynclog.cli.words import duration, size
 
 _STATES: Final = {"failing": "yellow", "stopped": "red"}
@@ -19,6 +21,9 @@ def print_live(writer: str, report: dict[str, Any] | None) -> None:
         screen.print(Text.assemble(("live", "bold yellow"), f"  {safe(writer)}", (text, "yellow")))
         return
     screen.print(Text.assemble(("live", "bold green"), f"  {safe(writer)}  recorder {safe(str(report.get('pid', '?')))}"))
+    still = standing_still(report, time.time_ns())
+    if still is not None:
+        screen.print(Text(stillness(still), "bold red"))
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("consumer", no_wrap=True)
     for name in ("place", "state"):

@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from asynclog.cli.screen import STATUS_STYLES, print_json, safe, screen
+from asynclog.cli.surroundings import standing_still, stillness
 from asynclog.cli.words import ago, size
 from asynclog.errors import RunNotFound
+from asynclog.readers.asking import live_reports
 from asynclog.readers.glance import Glance, glance
 
 _DEEPEST: Final = 6
@@ -27,11 +29,12 @@ def ls(
         raise RunNotFound(f"{directory} is {'not a directory' if directory.exists() else 'not there'}")
     seen = [_glance(one) for one in runs_below(directory)]
     found = sorted(seen, key=lambda one: (one.last_ns, one.created_ns), reverse=True)
+    still = {one.path: seconds for one in found if (seconds := _still(one)) is not None}
     if as_json:
         for one in found:
-            print_json(asdict(one) | {"path": str(one.path)})
+            print_json(asdict(one) | {"path": str(one.path), "loop_still_s": still.get(one.path)})
     elif found:
-        screen.print(_table(found, directory))
+        screen.print(_table(found, directory, still))
     else:
         screen.print(Text(f"no runs below {directory.resolve()}", "dim"))
 
@@ -42,6 +45,14 @@ def _glance(run: Path) -> Glance:
         return glance(run)
     except OSError:
         return Glance(run, run.name, "unreadable", 0, 0, None, 0, 0, 0, 0, False)
+
+
+def _still(run: Glance) -> float | None:
+    """For how long the loop of a run that is being recorded has not turned; None if it turns."""
+    if run.status != "running":
+        return None
+    told = (standing_still(report, time.time_ns()) for report in live_reports(run.path).values())
+    return max((one for one in told if one is not None), default=None)
 
 
 def runs_below(directory: Path, depth: int = 0) -> Iterator[Path]:
@@ -58,7 +69,7 @@ def runs_below(directory: Path, depth: int = 0) -> Iterator[Path]:
                     continue
 
 
-def _table(found: list[Glance], directory: Path) -> Table:
+def _table(found: list[Glance], directory: Path, still: dict[Path, float]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("run", "status"):
         table.add_column(name, overflow="fold" if name == "run" else "ellipsis", no_wrap=name == "status")
@@ -73,6 +84,8 @@ def _table(found: list[Glance], directory: Path) -> Table:
         status = Text(safe(one.status, 20), STATUS_STYLES.get(one.status, ""))
         if one.damaged:
             status.append(" damaged", "red")
+        if one.path in still:
+            status.append(f" {stillness(still[one.path])}", "bold red")
         writers = f"{one.writers}" if one.epochs == one.writers else f"{one.writers} ({one.epochs} epochs)"
         step = "–" if one.last_step is None else f"{one.last_step:,}"
         table.add_row(shown, status, writers, step, f"{one.events:,}", size(one.size_bytes), ago(one.last_ns, now))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -107,7 +107,10 @@ def reading(what: str) -> Iterator[Report]:
         bar.stop()
 
 
-def read_run(path: "str | PathLike[str]") -> Run:
+Superseded = Annotated[bool, typer.Option("--superseded", help="With what was recorded beyond a step training went back to.")]
+
+
+def read_run(path: "str | PathLike[str]", *, superseded: bool = False) -> Run:
     """The run, with a bar while it is read."""
     with reading("reading") as progress:
-        return read(path, progress=progress)
+        return read(path, superseded=superseded, progress=progress)

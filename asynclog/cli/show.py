@@ -8,7 +8,8 @@ import typer
 from rich.text import Text
 
 from asynclog.cli.complete import keys_of
-from asynclog.cli.screen import errors, read_run, screen
+from asynclog.cli.screen import Superseded, errors, read_run, screen
+from asynclog.cli.surroundings import print_surroundings
 from asynclog.cli.table import show_table
 from asynclog.cli.told import body, told
 from asynclog.cli.words import clock, size
@@ -23,15 +24,22 @@ from asynclog.sink import Event
 
 def show(
     run: Annotated[Path, typer.Argument(help="The run's directory.")],
-    key: Annotated[str, typer.Argument(help="A key, or namespace/key.", autocompletion=keys_of)],
+    key: Annotated[str | None, typer.Argument(help="A key, or namespace/key.", autocompletion=keys_of)] = None,
     step: Annotated[int | None, typer.Option(help="Of this step; else the last one.")] = None,
     phase: Annotated[str | None, typer.Option(help="Of this phase.")] = None,
     kind: Annotated[str | None, typer.Option(help="Of this kind, where a key has several.")] = None,
     save: Annotated[Path | None, typer.Option("--save", "-o", help="Write it: .png .wav .mp4 .ply .npy .csv .html …")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    superseded: Superseded = False,
 ) -> None:
-    """Show one image, sound, video, text or table of a run whole, or save it in a file that other programs open."""
-    found = read_run(run)
+    """Show one image, sound, video, text or table of a run whole, or save it in a file that other programs open. Without a key:
+    how the run ended, with the traceback of what ended it, and where it was made."""
+    found = read_run(run, superseded=superseded)
+    if key is None:
+        if save is not None:
+            raise AsynclogError("--save saves one value: name its key")
+        print_surroundings(found)
+        return
     event = chosen(found, key, step, phase, kind)
     if event.kind == "table":
         show_table(found, key, step, phase, save, force)

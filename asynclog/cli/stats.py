@@ -11,6 +11,7 @@ from rich.text import Text
 from asynclog.cli.cat import headline
 from asynclog.cli.live import print_live
 from asynclog.cli.screen import STATUS_STYLES, print_json, read_run, safe, screen
+from asynclog.cli.surroundings import print_failure
 from asynclog.cli.words import size
 from asynclog.readers import Run
 from asynclog.readers.asking import live_reports
@@ -36,6 +37,7 @@ def stats(
         print_json({"name": found.name, "status": found.status, "journal": writers, "routes": routes, "live": live})
         return
     screen.print(headline(found))
+    print_failure(found)
     screen.print()
     if not found.writers:
         screen.print(Text("nothing has been recorded yet", "dim"))
@@ -70,13 +72,17 @@ def route_counters(run: Path) -> list[dict[str, Any]]:
 def _journal(run: Run) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("writer", overflow="fold")
-    for name in ("epoch", "events", "segments", "size", "B/event", "missing", "repeats"):
+    # In few runs training went back, and a terminal is narrow.
+    went_back = ("superseded",) if run.superseded else ()
+    for name in ("epoch", "events", *went_back, "segments", "size", "B/event", "missing", "repeats"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for one in run.writers:
-        each = f"{one.size_bytes / one.events:.1f}" if one.events else "–"
+        recorded = one.events + one.superseded
+        each = f"{one.size_bytes / recorded:.1f}" if recorded else "–"
         table.add_row(
-            Text(safe(one.writer)), str(one.epoch), f"{one.events:,}", f"{one.segments:,}", size(one.size_bytes), each,
+            Text(safe(one.writer)), str(one.epoch), f"{one.events:,}", *(f"{one.superseded:,}" for _ in went_back),
+            f"{one.segments:,}", size(one.size_bytes), each,
             Text(f"{one.missing:,}", "red" if one.missing else ""), f"{one.repeats:,}",
             Text(safe(one.status, 20), STATUS_STYLES.get(one.status, "")),
         )  # fmt: skip

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -27,6 +28,7 @@ from asynclog.readers import sync as synced
 
 _PATIENCE_S: Final = 10.0
 """So long Ctrl-C waits for the batch that is being written."""
+Delivering = Callable[..., Coroutine[Any, Any, Synced]]
 _LOST: Final = ("rejected", "dropped")
 _LEFT_OUT: Final = ("not_due", "filtered", "folded")
 
@@ -37,6 +39,7 @@ def sync(
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="An argument of the sink.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="The route's; default: the sink's.")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", "--until-end", help="Go on until the run ends.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="From the beginning, whatever was delivered before.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Every run below the directory.")] = False,
     kinds: Annotated[list[str] | None, typer.Option("--kind", help="Only this kind; may be given again.")] = None,
     namespaces: Annotated[list[str] | None, typer.Option("--namespace", help="Only this one, and those below it.")] = None,
@@ -59,17 +62,18 @@ def sync(
     runs = sorted(runs_below(run)) if every else [run]
     if not runs:
         raise RunNotFound(f"no runs below {run.resolve()}")
-    went_well = [_one(one, route(), follow=follow, as_json=as_json, patient=every) for one in runs]
+    deliver = partial(synced, follow=follow, again=again)
+    went_well = [_one(one, route(), deliver, as_json=as_json, patient=every) for one in runs]
     if not all(went_well):
         raise typer.Exit(TROUBLE)
 
 
-def _one(run: Path, route: Route, *, follow: bool, as_json: bool, patient: bool) -> bool:
+def _one(run: Path, route: Route, deliver: Delivering, *, as_json: bool, patient: bool) -> bool:
     """Deliver one run; False if it can't be, where others may still."""
     began = time.monotonic()
     try:
         with _watched(route.name) as progress:
-            result = asyncio.run(_stoppable(synced(run, route, follow=follow, progress=progress)))
+            result = asyncio.run(_stoppable(deliver(run, route, progress=progress)))
     except KeyboardInterrupt:
         _say("stopped", "yellow", f"{run}: the same command goes on from here")
         raise
@@ -85,10 +89,13 @@ def _one(run: Path, route: Route, *, follow: bool, as_json: bool, patient: bool)
         _say("error", "bold red", f"{run}: {error}")
         return False
     if as_json:
-        print_json({"run": str(run), "route": result.route, "complete": result.complete, **result.counters})
+        told: dict[str, Any] = {"run": str(run), "route": result.route, "complete": result.complete, "refused": result.refused}
+        print_json({**told, **result.counters})
     else:
         _tell(run, result, time.monotonic() - began)
-    return True
+    if result.refused:
+        _say("refused", "bold red", f"{result.refused:,} events, by {result.route}; --again delivers all of it once more")
+    return not result.refused
 
 
 async def _stoppable(work: Coroutine[Any, Any, Synced]) -> Synced:

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from asynclog.cli.screen import PHASE_STYLES, STATUS_STYLES, print_json, read_run, safe, screen
+from asynclog.cli.screen import PHASE_STYLES, STATUS_STYLES, Superseded, print_json, read_run, safe, screen
 from asynclog.cli.words import clock, number
 from asynclog.readers import read
 from asynclog.readers.directory import run_directory
@@ -30,15 +30,16 @@ def tail(
     key: Annotated[str | None, typer.Argument(help="Only this key, namespace/key, or pattern.")] = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="So many of the last writes.")] = 10,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run ends.")] = False,
+    superseded: Superseded = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object an event.")] = False,
 ) -> None:
     """Show the last writes of a run, a line each; with -f, go on as it is recorded."""
     # The follower stands at the end before the run is read: what comes in between is in both, and told apart by its
     # time.
-    follower = Follower(run_directory(run))
+    follower = Follower(run_directory(run), superseded=superseded)
     if follow:
         follower.skip()
-    found = read_run(run)
+    found = read_run(run, superseded=superseded)
     shown: set[int] = set()
     earliest = -(2**63)
     last = deque(_writes(_chosen(found.events(last=None if key else lines), key)), maxlen=lines)

@@ -10,6 +10,8 @@ from asynclog.errors import InvalidConfiguration
 from asynclog.logger.naming import described, shortened
 
 BASE: Final = "base_config"
+SECTION: Final = "asynclog"
+"""Where the logger's configuration stands in a file that has others' in it."""
 _MOST_VALUES: Final = 1_000_000
 """Of a file, with what an alias stands for counted each time: ten lines of aliases make ten billion."""
 _WAY: Final = "reading a YAML file needs the extra: pip install 'asynclog-stream[config]'"
@@ -18,9 +20,9 @@ _WAY: Final = "reading a YAML file needs the extra: pip install 'asynclog-stream
 def load(path: "str | os.PathLike[str]") -> dict[str, Any]:
     """The mapping of a YAML file, with those that it inherits from merged under it; ``base_config`` itself isn't in it.
 
-    Mappings merge key by key, at every depth; anything else replaces what stands under it. A relative path of a logger's .py
-    file is one beside the file that names it, and comes back absolute. Raises InvalidConfiguration for a file that is missing,
-    no YAML, no mapping, or its own ancestor; ImportError without PyYAML.
+    Mappings merge key by key, at every depth; anything else replaces what stands under it. A relative path of a .py file, of
+    a logger or sink, is one beside the file that names it, and comes back absolute. Raises InvalidConfiguration for a file that
+    is missing, no YAML, no mapping, or its own ancestor; ImportError without PyYAML.
     """
     return _inherited(Path(path), ())
 
@@ -89,9 +91,26 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _anchored(config: dict[str, Any], directory: Path) -> dict[str, Any]:
-    section = config.get("logging")
-    if not isinstance(section, dict) or not isinstance(section.get("logger_modules"), list):
-        return config
-    modules = section["logger_modules"]
-    found = [str(directory / one) if isinstance(one, str) and one.endswith(".py") else one for one in modules]
-    return {**config, "logging": {**section, "logger_modules": found}}
+    """With the files of loggers and sinks where the file that names them lies."""
+    inner = config.get(SECTION)
+    if isinstance(inner, dict):
+        config = {**config, SECTION: _anchored(inner, directory)}
+    section, sinks = config.get("logging"), config.get("sinks")
+    if isinstance(section, dict) and isinstance(section.get("logger_modules"), list):
+        modules = [_beside(directory, one) for one in section["logger_modules"]]
+        config = {**config, "logging": {**section, "logger_modules": modules}}
+    if isinstance(sinks, list):
+        config = {**config, "sinks": [_anchored_sink(one, directory) for one in sinks]}
+    elif isinstance(sinks, dict):
+        config = {**config, "sinks": {name: _anchored_sink(one, directory) for name, one in sinks.items()}}
+    return config
+
+
+def _anchored_sink(sink: Any, directory: Path) -> Any:
+    if isinstance(sink, dict) and "use" in sink:
+        return {**sink, "use": _beside(directory, sink["use"])}
+    return _beside(directory, sink)
+
+
+def _beside(directory: Path, name: Any) -> Any:
+    return str(directory / name) if isinstance(name, str) and name.endswith(".py") else name

@@ -6,7 +6,6 @@ taken, where it runs and not here, as ``logger_modules`` has it.
 """
 
 import importlib
-import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from asynclog import sinks
+from asynclog.config.alerting import alerts
+from asynclog.config.fitting import unfit
 from asynclog.config.locating import check_found, is_file
 from asynclog.config.module_sink import ModuleSink
 from asynclog.errors import InvalidConfiguration
@@ -25,19 +26,35 @@ ENTRY_POINTS: Final = "asynclog.sinks"
 def sink_named(name: str, settings: Mapping[str, Any]) -> Any:
     """A sink that nobody has opened, made with ``settings`` as its arguments. Raises InvalidConfiguration for a name that
     nobody knows and for arguments that it doesn't take, with the nearest right one; ImportError of what its module lacks."""
+    make = maker_named(name)
+    for argument, why in unfit(make, settings):
+        raise InvalidConfiguration(f"sink {name!r} {argument}: {why}")
+    return make(**settings)
+
+
+def maker_named(name: str) -> Callable[..., Any]:
+    """What makes the sink of this name: its class, or a function. Raises InvalidConfiguration for a name that nobody knows,
+    with the nearest that is; ImportError of what its module lacks."""
     ours = {_plain(one): one for one in sinks.__all__}
+    if _plain(name) == "alerts":
+        return alerts
     if _plain(name) in ours:
-        return _made(name, getattr(sinks, ours[_plain(name)]), settings)
+        return _callable(name, getattr(sinks, ours[_plain(name)]))
     for point in entry_points(group=ENTRY_POINTS):
         if _plain(point.name) == _plain(name):
-            return _made(name, point.load(), settings)
+            return _callable(name, point.load())
     module, colon, attribute = name.rpartition(":")
     if colon and module and attribute.isidentifier():
-        return _made(name, _attribute(module, attribute), settings)
+        return _callable(name, _attribute(module, attribute))
     if is_file(name) or "." in name:
         check_found(name)
         place = str(Path(name).resolve()) if is_file(name) else name
-        return ModuleSink(place, Path(name).stem if is_file(name) else name.rpartition(".")[2], settings)
+        route = Path(name).stem if is_file(name) else name.rpartition(".")[2]
+
+        def make(**settings: Any) -> ModuleSink:
+            return ModuleSink(place, route, settings)
+
+        return make
     known = [*ours, *(one.name for one in entry_points(group=ENTRY_POINTS))]
     close = get_close_matches(_plain(name), known, 1)
     way = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}."
@@ -75,21 +92,7 @@ def _attribute(module: str, attribute: str) -> Any:
     return getattr(found, attribute)
 
 
-def _made(name: str, make: Callable[..., Any], settings: Mapping[str, Any]) -> Any:
+def _callable(name: str, make: Any) -> Callable[..., Any]:
     if not callable(make):
         raise InvalidConfiguration(f"sink {name!r}: expected a class or a function that makes a sink, got {make!r}")
-    wanted = inspect.signature(make).parameters
-    takes_any = any(one.kind is one.VAR_KEYWORD for one in wanted.values())
-    for key in settings:
-        if key not in wanted and not takes_any:
-            close = get_close_matches(key, list(wanted), 1)
-            way = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(wanted) or 'none'}"
-            raise InvalidConfiguration(f"sink {name!r} has no setting {key!r}; {way}")
-    missing = [
-        one.name
-        for one in wanted.values()
-        if one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL) and one.name not in settings
-    ]
-    if missing:
-        raise InvalidConfiguration(f"sink {name!r} needs {', '.join(missing)}: --set {missing[0]}=…")
-    return make(**settings)
+    return make  # type: ignore[no-any-return]

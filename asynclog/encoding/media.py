@@ -1,4 +1,4 @@
-"""A value as a file that other programs open: PNG, WebP, WAV, FLAC, MP4, GIF, PLY, GLB, NPY, NPZ, CSV, JSON, text.
+"""A value as a file that other programs open: PNG, WebP, WAV, FLAC, MP4, GIF, PLY, GLB, OBJ, NPY, NPZ, CSV, JSON, text.
 
 A table says which kind can be which, the customary one first. Vendors' libraries are imported when they are used; what is
 missing is named together with the extra that has it.
@@ -18,6 +18,7 @@ from asynclog.encoding.artifact import artifact_facts, artifact_line
 from asynclog.encoding.bounds import film_rate, gif_delay, obstacle
 from asynclog.encoding.conversation import conversation
 from asynclog.encoding.glb import cloud_glb, mesh_glb
+from asynclog.encoding.obj import cloud_text, mesh_obj
 from asynclog.encoding.ply import cloud_ply, mesh_ply
 from asynclog.errors import AsynclogError, InvalidValue
 from asynclog.normal import plot, view
@@ -292,8 +293,8 @@ ENCODERS: Final[Encoders] = {
     },
     Video: {".mp4": _mp4, ".gif": _gif, ".npy": _raw, ".npz": _npz},
     Histogram: {".png": _bars, ".npz": _npz},
-    PointCloud: {".ply": cloud_ply, ".glb": cloud_glb, ".png": _cloud_view, ".npz": _npz},
-    Mesh: {".ply": mesh_ply, ".glb": mesh_glb, ".png": _mesh_view, ".npz": _npz},
+    PointCloud: {".ply": cloud_ply, ".glb": cloud_glb, ".txt": cloud_text, ".png": _cloud_view, ".npz": _npz},
+    Mesh: {".ply": mesh_ply, ".glb": mesh_glb, ".obj": mesh_obj, ".png": _mesh_view, ".npz": _npz},
     Tensor: {".npy": _tensor_npy},
     Table: {".csv": _table_csv},
     Rollout: {".json": _rollout_json, ".txt": _rollout_text},

@@ -9,21 +9,21 @@ from typing import Any, Literal
 
 from asynclog.engine.hands import Hand
 from asynclog.errors import InvalidConfiguration
-from asynclog.flow.retry import Retry, Streak, Verdict
+from asynclog.flow.retry import BATCHES, Retry, Streak, Verdict
 
 Call = Literal["open", "write", "flush", "run_ended", "aclose"]
 
 
 class Calls:
     """tell(text, fatal): tell a person. hand: marks that the sink is being called. own_thread: whether the task is alone in
-    its loop, so that only the sink can have cancelled it."""
+    its loop, so that only the sink can have cancelled it. batches: so many that fail in a row stop the sink."""
 
-    def __init__(self, tell: Callable[[str, bool], None], hand: Hand) -> None:
+    def __init__(self, tell: Callable[[str, bool], None], hand: Hand, batches: int = BATCHES) -> None:
         self.own_thread = False
         self.error: str | None = None
         self.failing = self.stopped = self.left = False
         self._tell, self._hand = tell, hand
-        self._retry = Retry()
+        self._retry = Retry(batches)
         # A flush that goes well says nothing about the batches that don't, nor does the end of the run.
         self._streaks: dict[str, Streak] = {one: Streak() for one in ("write", "flush", "run_ended", "aclose")}
 

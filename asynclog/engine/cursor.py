@@ -65,6 +65,10 @@ class CursorFile:
                 self._path.replace(self._path.with_suffix(".damaged"))
         return None
 
+    def forget(self) -> None:
+        """Be as one that never delivered."""
+        self._path.unlink(missing_ok=True)
+
     def begin(self, cursor: Cursor) -> None:
         """Save where a route begins, unless it has begun."""
         if not self._path.exists():

@@ -21,14 +21,29 @@ from asynclog.engine.reports import Reports
 from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.runner import SinkRunner
 from asynclog.engine.runners import Surroundings, engine_runner
+from asynclog.engine.sampling import Sampling
 from asynclog.engine.settings import EngineSettings
+from asynclog.engine.taps import LOOK_S, MARK, LastWord, Taps, line_meta
 from asynclog.engine.workers import Workers
 from asynclog.errors import DamagedFrame
 from asynclog.link import announcement as told
 from asynclog.link.consumer import Consumer
-from asynclog.link.messages import Flush, Hold, Message, Pressure, Said, Skipped, Stock, Trouble, Unflush
+from asynclog.link.messages import (
+    Flush,
+    Hold,
+    Message,
+    Pressure,
+    Said,
+    Sample,
+    Skipped,
+    Stock,
+    Tap,
+    Trouble,
+    Unflush,
+    Untap,
+)
 from asynclog.shm.lending import Allowance
-from asynclog.wire.frame import Frame
+from asynclog.wire.frame import Frame, unpack_meta
 
 TURN_BYTES: Final = 8 << 20
 _STALL_RETRY_S: Final = 0.2
@@ -36,6 +51,7 @@ _PRESSURE_SHARE: Final = 0.25
 _LENT_SHARES: Final = 3
 """So many times what one process may keep, an eighth of all, all of them may: the largest array, of half, finds room."""
 FLUSH_PATIENCE_S: Final = 3600.0
+_MARK: Final = MARK.encode()
 
 
 class Engine:
@@ -65,6 +81,11 @@ class Engine:
         self.closed = False
         self.stock: dict[str, Any] = {}
         """What the writer last said of shared memory."""
+        self.loop: dict[str, Any] | None = None
+        """What the writer last said of its own loop, if it watches it."""
+        self._newest: told.Rows | told.Value | None = None
+        self.taps = Taps(consumer.send)
+        self.sampling = Sampling(consumer.send)
         self._right_of_way = RightOfWay()
         for record in settings.definitions:
             self._define(told.unpack(record))
@@ -120,6 +141,7 @@ class Engine:
             self._right_of_way.release()
         self.consumer.ack()
         self._answers.give()
+        self.taps.turn()
         return more
 
     def writer_died(self) -> None:
@@ -136,9 +158,32 @@ class Engine:
                 self.consumer.next_seq += 1
             for rows in self.consumer.recover():
                 self._take(rows)
+        if self.end is None and self.taps:
+            self._tell_taps_step()
+            for word in self.taps.last_words():
+                self._take(self._told_at_last(word))
         self._offering.notify()
         if self.end is None:
             self._take(told.End(self.consumer.next_seq, max(time.time_ns(), self.consumer.last_time + 1), "killed", None))
+
+    def _tell_taps_step(self) -> None:
+        newest = self._newest
+        if isinstance(newest, told.Rows):
+            step = self.consumer.step_of(newest)
+            self.taps.step = self.taps.step if step is None else step
+        elif newest is not None:
+            self.taps.step = int(unpack_meta(newest.meta).get("step", 0))
+
+    def _told_at_last(self, word: LastWord) -> told.Value:
+        """A line as its process would have announced it."""
+        consumer, settings = self.consumer, self.settings
+        due = sum(1 << settings.bit(one) for one in settings.routes if one.takes_console)
+        consumer.last_time = max(time.time_ns(), consumer.last_time + 1)
+        value = told.Value(
+            consumer.next_seq, consumer.last_time, line_meta(word.stream, word.line, self.taps.step, due), None, 0
+        )
+        consumer.next_seq += 1
+        return value
 
     def finish(self, deadline: float) -> bool:
         """Close the journal; False while the operating system refuses, until ``deadline`` (monotonic)."""
@@ -167,8 +212,12 @@ class Engine:
         elif not self.consumer.holds(announcement.ref):
             self._leave_out(announcement, "the memory it lies in was never passed on")
         elif isinstance(announcement, told.Rows):
+            self._newest = announcement
             self._put(rows_frame(announcement, self.consumer.lease))
         else:
+            self._newest = announcement
+            if _MARK in announcement.meta:
+                self.taps.came_back(announcement.meta)
             self._put(event_frame(announcement, self.consumer.lease), announcement.parts)
 
     def _define(self, definition: told.Announcement) -> None:
@@ -243,7 +292,12 @@ class Engine:
             for runner in self.runners:
                 runner.progress.skipped = message.events
         elif isinstance(message, Stock):
-            self.stock = message.content
+            self.stock = {name: one for name, one in message.content.items() if name != "loop"}
+            self.loop = message.content.get("loop")
+        elif isinstance(message, Tap | Untap):
+            self.taps.obey(message)
+        elif isinstance(message, Sample):
+            self.sampling.start(message)
         elif isinstance(message, Pressure):
             self._offering.shed(_PRESSURE_SHARE)
 
@@ -266,6 +320,8 @@ class Engine:
     def next_chore_in(self) -> float:
         """Seconds until a turn is due though nothing was heard."""
         due = self._reports.due_in()
+        if self.taps:
+            due = min(due, LOOK_S)
         if self.stall is not None:
             due = min(due, max(0.0, self._stalled_at + _STALL_RETRY_S - time.monotonic()))
         return due

@@ -70,6 +70,11 @@ class Gathering:
             if self.first_seq < 0:
                 self.first_seq = record.frame.seq
 
+    def leave_out(self, events: int) -> None:
+        """Take events that nobody gets."""
+        self.offered += events
+        self.settled.filtered += events
+
     def end(self, selector: Selector, seq: int) -> None:
         """Take what waited for a delivery that will not come. seq: behind the last record, where no other batch begins."""
         last = selector.end()

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from asynclog.engine.cursor import Cursor
 from asynclog.engine.host import told
@@ -41,6 +41,7 @@ class _AnotherLife(Exception):
 class GuestSink:
     """What stands for an attached process. leave(): nothing is to be tried again."""
 
+    takes_console: ClassVar[bool] = True
     hooks = True
 
     def __init__(self, served: Served, end: Callable[[], "tuple[str, str | None]"]) -> None:

@@ -240,9 +240,9 @@ def _outcome(error: BaseException) -> list[str]:
 def told(run: RunInfo) -> list[Any]:
     """What a process is told of the run."""
     directory = None if run.directory is None else str(run.directory)
-    return [run.id, run.name, directory, run.writer, run.epoch, run.rank, run.config, run.resumed]
+    return [run.id, run.name, directory, run.writer, run.epoch, run.rank, run.config, run.resumed, run.rewound_to]
 
 
 def _run(content: Any) -> RunInfo:
-    identity, name, directory, writer, epoch, rank, config, resumed = content
-    return RunInfo(identity, name, None if directory is None else Path(directory), writer, epoch, rank, config, resumed)
+    identity, name, directory, *rest = content
+    return RunInfo(identity, name, None if directory is None else Path(directory), *rest)

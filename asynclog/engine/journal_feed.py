@@ -5,6 +5,7 @@ from typing import Final
 
 from asynclog.engine.cursor import Cursor
 from asynclog.engine.feed import Delivery, Ending, Gathering
+from asynclog.engine.rewinds import rewinds
 from asynclog.engine.tail import Chunk, StreamTail
 from asynclog.errors import DamagedFrame
 from asynclog.flow.limit import Limiter
@@ -12,6 +13,7 @@ from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
 from asynclog.wire.frame import Frame
 from asynclog.wire.layout import Kind
+from asynclog.wire.rewind import Steps, left_of, record_within
 from asynclog.wire.stream import Record, StreamDecoder
 
 # What a GAP may pass over: as many as a reader takes for missing rather than for damage.
@@ -23,15 +25,21 @@ class JournalFeed:
 
     own_epoch: the epoch being written; the feed ends behind its last footer. Numbers that wait to be folded are rebuilt after
     a restart by reading again from where the oldest of them stands, without delivering anything twice.
+
+    rewound: where the own epoch went back to, which its segments may not say yet. What a rewind has superseded isn't delivered;
+    it counts as filtered.
     """
 
-    def __init__(self, route: Route, stream: Path, writer: str, own_epoch: int, cursor: Cursor | None) -> None:
+    def __init__(
+        self, route: Route, stream: Path, writer: str, own_epoch: int, cursor: Cursor | None, rewound: Steps | None = None
+    ) -> None:
         self._route, self._writer, self._own_epoch = route, writer, own_epoch
         self._cursor = cursor or Cursor(own_epoch)
         self._stream = stream
         self._tail = StreamTail(stream, self._cursor.epoch)
         self._frames: list[Frame] = []
         self._following: Chunk | None = None
+        self._rewinds = rewinds(stream) | ({own_epoch: rewound} if rewound else {})
         self._begin_epoch(self._cursor.epoch)
         self._beyond = False
         self.damaged = 0
@@ -81,6 +89,8 @@ class JournalFeed:
         self._waiting_since = -1
         self._passed = -1
         self._events_read = 0
+        self._steps = left_of(epoch, self._rewinds)
+        self._may_wait_beyond = bool(self._steps)
 
     @property
     def _reached(self) -> int:
@@ -149,8 +159,19 @@ class JournalFeed:
                     self._selector.forget()
                 self._note_waiting(seq)
             return
-        gathered.take(self._selector, record, always)
+        self._leave_out(gathered)
+        held = record_within(record, self._decoder.book.series, self._steps) if self._steps else record
+        if held is not None:
+            gathered.take(self._selector, held, always)
+        if held is not record:
+            gathered.leave_out(record.events - (0 if held is None else held.events))
         self._note_waiting(seq)
+
+    def _leave_out(self, gathered: Gathering) -> None:
+        """Settle what waited when the cursor was saved, before training went back behind it."""
+        if self._may_wait_beyond and self._selector is not None:
+            self._may_wait_beyond = False
+            gathered.settled.filtered += self._selector.leave_out(self._steps)
 
     def _pass_over(self, last: object) -> None:
         if isinstance(last, int) and last - self._reached <= _LONGEST_GAP:
@@ -172,6 +193,7 @@ class JournalFeed:
     def _delivery(self, gathered: Gathering, *, ended: bool, epoch_over: bool = False) -> Delivery:
         seq = max(self._reached, self._cursor.seq if self._epoch == self._cursor.epoch else -1)
         if (ended or epoch_over) and self._selector is not None:
+            self._leave_out(gathered)
             gathered.end(self._selector, seq + 1)
             self._waiting_since = -1
         batch = gathered.batch(self._writer, self._epoch)

@@ -23,6 +23,7 @@ from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
 from asynclog.shm.lease import lease_of
 from asynclog.shm.lending import Allowance
+from asynclog.wire.rewind import Steps
 from asynclog.wire.stream import Record
 
 _MOST_RECORDS: Final = 4096
@@ -53,8 +54,9 @@ class LiveFeed(JournalFeed):
         bit: int | None,
         limit: int,
         together: Allowance | None = None,
+        rewound: Steps | None = None,
     ) -> None:
-        super().__init__(route, stream, writer, own_epoch, cursor)
+        super().__init__(route, stream, writer, own_epoch, cursor, rewound)
         self._bit, self._limit, self._together = bit, limit, together or Allowance()
         self._taken: list[tuple[int, int, int]] = []
         self._lock = threading.Lock()

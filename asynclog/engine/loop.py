@@ -98,6 +98,8 @@ class EngineLoop:
             time.sleep(0.05)
             engine.turn()
         engine.turn()
+        engine.sampling.stop()
+        engine.taps.close()
         self._shut_door()
         self._on_closed()
         # Both are readable for ever once the writer is gone.

@@ -23,6 +23,8 @@ class Progress:
         self, feed: Feed, epoch: int, counters: Counters, file: CursorFile | None, total_events: Callable[[], int]
     ) -> None:
         self.feed, self.counters, self.skipped = feed, counters, 0
+        self.refused = 0
+        """Events of batches that were not taken at all, since this began."""
         self._file, self._total_events = file, total_events
         self._place = feed.cursor if isinstance(feed, JournalFeed) else Cursor(epoch)
         self._begun = self._place
@@ -43,6 +45,7 @@ class Progress:
         rejected = 0 if delivery.batch is None else min(delivery.delivered, sum(delivery.batch.rejected.values()))
         if not accepted:
             rejected = delivery.delivered
+            self.refused += rejected
         settled.delivered += delivery.delivered - rejected
         settled.rejected += rejected
         self.feed.commit(delivery)

@@ -47,6 +47,7 @@ class Reports:
             "events": engine.total_events(),
             "stalled": engine.stall,
             "journal": journal,
+            "loop": engine.loop,
             "routes": {one.route.name: one.statistics() for one in engine.runners},
             "attached": [] if engine.guests is None else engine.guests.report(),
         }

@@ -11,32 +11,29 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 from asynclog.engine.calls import Calls
 from asynclog.engine.cursor import CursorFile
-from asynclog.engine.feed import Delivery, Feed
+from asynclog.engine.feed import Feed
 from asynclog.engine.hands import Hand, Hands
 from asynclog.engine.journal_feed import JournalFeed
 from asynclog.engine.progress import Progress
 from asynclog.engine.remote import RemoteSink
 from asynclog.engine.right_of_way import RightOfWay
-from asynclog.engine.tickets import Tickets
+from asynclog.engine.serving import Serving
+from asynclog.flow.retry import BATCHES
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
 from asynclog.sink import RunInfo
-from asynclog.wire.batch import Batch
 
-_POLL_S: Final = 1.0
-_MOST_REASONS: Final = 100
-_SAVE_S: Final = 0.02  # what a kill may repeat stays within a sink's own memory of what it wrote
 Trouble = Callable[[str, str, bool], None]
 
 
 class SinkRunner:
     """on_trouble(route, text, fatal): tell a person. total_events(): events the stream has so far, for what is pending. hand:
-    where it is marked that the sink is being called. right_of_way: of the journal that shares the sink's process."""
+    where it is marked that the sink is being called. right_of_way: of the journal that shares the sink's process. batches: so
+    many that fail in a row stop the sink."""
 
     def __init__(
         self,
@@ -50,24 +47,17 @@ class SinkRunner:
         total_events: Callable[[], int],
         hand: Hand | None = None,
         right_of_way: RightOfWay | None = None,
+        batches: int = BATCHES,
     ) -> None:
         self.route, self.feed = route, feed
         self.progress = Progress(feed, run.epoch, counters, cursor_file, total_events)
-        self._run, self._on_trouble = run, on_trouble
-        self._right_of_way = right_of_way or RightOfWay()
-        self._calls = Calls(self._tell, hand or Hands.of_threads([route.name]).of(route.name))
+        self._on_trouble = on_trouble
+        self._calls = Calls(self._tell, hand or Hands.of_threads([route.name]).of(route.name), batches)
         self._phase = "opening"
-        self._tickets = Tickets()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        way = right_of_way or RightOfWay()
+        self._serving = Serving(route, feed, run, self.progress, self._calls, way, self._tell)
+        self._tickets = self._serving.tickets
         self._task: asyncio.Task[None] | None = None
-        self._wake: asyncio.Event | None = None
-        self._idle = False
-        self._told = False
-        self._opened = self._over = False
-        self._reasons: set[str] = set()
-        self._saved = 0.0
-        self._in_hand: Delivery | None = None
-        self._fetching = threading.Lock()
         self._life = 0
         self._in_thread = False
         self.ended = threading.Event()
@@ -108,7 +98,7 @@ class SinkRunner:
 
     def adopt(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Go on in this loop, or in a thread, if the old one has ended or stands still."""
-        old = self._loop
+        old = self._serving.waking.loop
         if old is not None and old is not loop and not old.is_running():
             self._lose_loop()
         if self.orphaned and not self.ended.is_set():
@@ -125,15 +115,9 @@ class SinkRunner:
 
     def notify(self) -> None:
         """Something has come. Costs a wake-up only while the runner waits."""
-        self._told = True
-        loop, wake = self._loop, self._wake
-        if self._idle and loop is not None and wake is not None:
-            self._idle = False
-            try:
-                loop.call_soon_threadsafe(wake.set)
-            except RuntimeError:
-                # The caller's loop was closed.
-                self._lose_loop()
+        if not self._serving.waking.tell():
+            # The caller's loop was closed.
+            self._lose_loop()
 
     def flush(self, seq: int) -> "Future[None]":
         """Done when everything up to ``seq`` was delivered and the sink has flushed, or the sink was stopped."""
@@ -176,19 +160,14 @@ class SinkRunner:
         """Open, deliver until the feed ends, close."""
         self._life += 1
         life = self._life
-        self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        self._serving.waking.begin()
         try:
-            if self._opened or await self._calls.attempt("open", self._open):
-                self._opened = True
+            if await self._serving.open():
                 self._phase = "running"
-                await self._deliver_all(life)
+                await self._serving.deliver(lambda: life == self._life)
             if life != self._life:
                 return
-            await self._tell_ending()
-            await self._flush_if_reached()
-            await self._calls.attempt("aclose", self.route.sink.aclose)
-            self.progress.counters.add(self.feed.close())
-            await self._save(force=True)
+            await self._serving.end()
         except (asyncio.CancelledError, GeneratorExit):
             if life == self._life and not self._calls.left:
                 if self._in_thread:
@@ -201,116 +180,6 @@ class SinkRunner:
             # Also if the caller's loop cancels once the logger is gone: somebody may be waiting for the end.
             if life == self._life and not self.orphaned:
                 self._finish()
-
-    async def _deliver_all(self, life: int) -> None:
-        while life == self._life and not self._calls.stopped and not self._calls.left:
-            self._told = False
-            if not self.feed.live:
-                await self._right_of_way.wait()
-            delivery = await self._next()
-            if delivery is None:
-                await self._flush_if_reached()
-                await self._wait()
-                continue
-            await self._deliver(delivery, life)
-            if delivery.ended:
-                self._over = True
-                break
-
-    async def _open(self) -> None:
-        if self.route.place == "caller":
-            await asyncio.to_thread(self.progress.begin)
-        else:
-            self.progress.begin()
-        opening = getattr(self.route.sink, "open", None)
-        if opening is not None:
-            await opening(self._run)
-
-    async def _next(self) -> Delivery | None:
-        # In the training process the loop is the caller's: reading files belongs in a thread.
-        if self.route.place == "caller":
-            await asyncio.to_thread(self._fetch)
-        else:
-            self._fetch()
-        return self._in_hand
-
-    def _fetch(self) -> None:
-        """Into the hand, so that it is there for the next loop if this one ends meanwhile."""
-        with self._fetching:
-            if self._in_hand is None:
-                self._in_hand = self.feed.next()
-
-    async def _wait(self) -> None:
-        assert self._wake is not None
-        self._wake.clear()
-        self._idle = True
-        if self._told:
-            # It came while the feed was being looked at, when nobody needed to be woken.
-            self._idle = False
-            return
-        delivery_may_wait = asyncio.wait_for(self._wake.wait(), _POLL_S)
-        try:
-            await delivery_may_wait
-        except TimeoutError:
-            pass
-        finally:
-            self._idle = False
-
-    async def _deliver(self, delivery: Delivery, life: int) -> None:
-        batch = delivery.batch
-        if batch is not None:
-            batch.pace = self._right_of_way.pause
-        accepted = batch is None or await self._calls.attempt("write", lambda: self._write(batch))
-        if life != self._life:
-            # Its loop stood still, and another took over what was in hand.
-            return
-        # From here on without its batch, whose views would keep shared memory: a writer may be waiting for it.
-        self._in_hand = None
-        if (self._calls.stopped or self._calls.left) and not accepted:
-            # Not settled: in a journal it waits for a later sync; from memory it is dropped and counted by close().
-            return
-        self.progress.settle(delivery, accepted=accepted)
-        await self._save(force=False)
-        await self._flush_if_reached()
-
-    async def _write(self, batch: Batch) -> None:
-        # What a failed try has rejected the next one rejects anew.
-        batch.rejected.clear()
-        await self.route.sink.write(batch)
-        for why in batch.rejected:
-            if why not in self._reasons and len(self._reasons) < _MOST_REASONS:
-                self._reasons.add(why)
-                self._tell(f"{why}; such values are counted as rejected", False)
-
-    async def _tell_ending(self) -> None:
-        ended, ending = getattr(self.route.sink, "run_ended", None), self.feed.ending
-        if ended is None or ending is None or not self._over or self._calls.stopped or self._calls.left:
-            return
-        await self._calls.attempt("run_ended", lambda: ended(*ending))
-
-    async def _flush_if_reached(self) -> None:
-        reached = self._tickets.reached(lambda seq: seq <= self.feed.seq or self._calls.stopped)
-        if not reached:
-            return
-        flush = getattr(self.route.sink, "flush", None)
-        if flush is not None and not self._calls.stopped:
-            await self._calls.attempt("flush", flush)
-        await self._save(force=True)
-        self._tickets.settle(reached)
-
-    async def _save(self, *, force: bool) -> None:
-        now = monotonic()
-        if not force and now - self._saved < _SAVE_S:
-            return
-        self._saved = now
-        try:
-            if self.route.place == "caller":
-                await asyncio.to_thread(self.progress.save)
-            else:
-                self.progress.save()
-        except OSError as error:
-            # The older cursor stands: after a crash more is delivered again, and nothing is left out.
-            self._tell(f"its cursor can't be saved: {error}", False)
 
     # -- its end ----------------------------------------------------------------------------------------------------
 
@@ -334,11 +203,11 @@ class SinkRunner:
         self.progress.forget()
 
     def _lose_loop(self) -> None:
-        with self._fetching:
+        with self._serving.hand_lock:
             if self.orphaned or self.ended.is_set():
                 return
             self.orphaned = True
-            self._loop = self._wake = None
+            self._serving.waking.lose()
             self._life += 1
         self._tell("its event loop has ended; it goes on in the next one that uses the logger", False)
 

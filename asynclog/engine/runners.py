@@ -14,6 +14,7 @@ from asynclog.engine.journal_feed import JournalFeed
 from asynclog.engine.live_feed import LiveFeed
 from asynclog.engine.memory_feed import MemoryFeed
 from asynclog.engine.remote import RemoteSink
+from asynclog.engine.rewinds import rewinds, since
 from asynclog.engine.right_of_way import RightOfWay
 from asynclog.engine.runner import SinkRunner, Trouble
 from asynclog.engine.settings import EngineSettings
@@ -22,6 +23,7 @@ from asynclog.engine.workers import Workers
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters
 from asynclog.shm.lending import Allowance, Lending
+from asynclog.sink import RunInfo
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def engine_runner(route: Route, around: Surroundings) -> SinkRunner:
     return SinkRunner(
         _in_worker(route, around) if route.place == "process" else route,
         feed,
-        replace(run, resumed=cursor is not None and cursor.moved),
+        _told(settings, route, cursor),
         cursor_file=file,
         counters=counters,
         on_trouble=around.on_trouble,
@@ -78,10 +80,31 @@ def _journal_feed(route: Route, around: Surroundings, stream: Path, cursor: Curs
     settings = around.settings
     run = settings.run
     if route.place != "process":
-        return JournalFeed(route, stream, run.writer, run.epoch, cursor)
+        return JournalFeed(route, stream, run.writer, run.epoch, cursor, run.rewound_to)
     bit = settings.bit(route)
-    limit = settings.lent_bytes
-    return LiveFeed(route, stream, run.writer, run.epoch, cursor, bit=bit, limit=limit, together=around.allowance)
+    return LiveFeed(
+        route,
+        stream,
+        run.writer,
+        run.epoch,
+        cursor,
+        bit=bit,
+        limit=settings.lent_bytes,
+        together=around.allowance,
+        rewound=run.rewound_to,
+    )
+
+
+def _told(settings: EngineSettings, route: Route, cursor: Cursor | None) -> RunInfo:
+    """What a sink is told of the run."""
+    run = settings.run
+    if route.ephemeral:
+        return run
+    if cursor is None or not cursor.moved:
+        return replace(run, resumed=False, rewound_to=None)
+    known = {} if settings.stream is None else rewinds(settings.stream)
+    own = {run.epoch: run.rewound_to} if run.rewound_to else {}
+    return replace(run, resumed=True, rewound_to=since(cursor.epoch, known | own))
 
 
 def _in_worker(route: Route, around: Surroundings) -> Route:
@@ -116,8 +139,8 @@ def journal_runner(route: Route, settings: EngineSettings, on_trouble: Trouble, 
     cursor = None if file is None else file.load()
     return SinkRunner(
         route,
-        JournalFeed(route, settings.stream, run.writer, run.epoch, cursor),
-        replace(run, resumed=cursor is not None and cursor.moved),
+        JournalFeed(route, settings.stream, run.writer, run.epoch, cursor, run.rewound_to),
+        _told(settings, route, cursor),
         cursor_file=file,
         counters=Counters() if cursor is None else cursor.counters,
         on_trouble=on_trouble,

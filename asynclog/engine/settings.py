@@ -11,6 +11,7 @@ from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
 from asynclog.sink import RunInfo
 from asynclog.values import EVERY_KIND
+from asynclog.wire.rewind import as_told
 
 DEFAULT_SEGMENT_BYTES: Final = 128 << 20
 SYNC_INTERVAL_S: Final = 5.0
@@ -107,4 +108,6 @@ class EngineSettings:
         }
         if self.journal is not None and self.journal.kinds is not None:
             meta["kinds"] = sorted(self.journal.kinds)
+        if self.run.rewound_to:
+            meta["rewound_to"] = as_told(self.run.rewound_to)
         return meta

@@ -5,11 +5,11 @@ The rule is ml-starter's, per phase: the first write of a phase is due; after th
 every condition that was given says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from numbers import Real
-from typing import Final
+from typing import Any, Final
 
 from asynclog.errors import InvalidConfiguration
 from asynclog.state import PHASES
@@ -91,6 +91,22 @@ class RateLimit:
         return f"RateLimit({', '.join(shown + ([f'spare={set(self.spare)}'] if self.spare else []))})"
 
 
+@dataclass(frozen=True)
+class LimitState:
+    """Where a limit stands, for a checkpoint: when and at which step a phase was due last, when its clock began, and what
+    logging took."""
+
+    last_ns: Mapping[str, int]
+    last_step: Mapping[str, int]
+    began_ns: int | None
+    spent_ns: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        steps = dict(self.last_step)
+        return {"last_ns": dict(self.last_ns), "last_step": steps, "began_ns": self.began_ns, "spent_ns": self.spent_ns}
+
+
 @dataclass
 class Limiter:
     """The state of one route's limit. Times are nanoseconds of whatever clock the caller keeps to."""
@@ -121,6 +137,17 @@ class Limiter:
     def back_to(self, mark: "tuple[dict[str, int], dict[str, int]]") -> None:
         """As if nothing had been asked since: the writes that were due did not happen."""
         self._last_ns, self._last_step = mark
+
+    def state(self) -> LimitState:
+        """Where it stands now."""
+        return LimitState(dict(self._last_ns), dict(self._last_step), self._began_ns, self._spent_ns)
+
+    def go_on_from(self, state: LimitState, later_ns: int) -> None:
+        """Stand where another stood, on a clock that shows so much more: the time in between doesn't count."""
+        self._last_ns = {phase: last + later_ns for phase, last in state.last_ns.items()}
+        self._last_step = dict(state.last_step)
+        self._began_ns = None if state.began_ns is None else state.began_ns + later_ns
+        self._spent_ns = state.spent_ns
 
     def spend(self, duration_ns: int) -> None:
         """Count time that logging took against the budget."""

@@ -4,7 +4,8 @@ failure        while a journal holds the batch    otherwise
 -------        -------------------------------    ---------
 unavailable    again, with backoff, for ever      again, until the queue's overflow policy takes it
 rejected       dropped and counted, at once       the same
-unexpected     three tries, then rejected; after three such batches in a row the sink is stopped
+unexpected     three tries, then rejected; after three such batches in a row the sink is stopped, and where nobody waits for it
+               (a later delivery, which can be asked for again) at the first
 
 A person is told when failures begin and when they are over, not at each try.
 """
@@ -31,8 +32,10 @@ class Verdict(Enum):
 
 @dataclass
 class Retry:
-    """The failures of one sink so far. ``failed`` says what to do about one, and ``delay_s`` how long to wait first."""
+    """The failures of one sink so far. ``failed`` says what to do about one, and ``delay_s`` how long to wait first. batches:
+    so many that fail in a row stop the sink, the last of them not given up."""
 
+    batches: int = BATCHES
     tries: int = 0
     spoiled: int = 0
     delay_s: float = 0.0
@@ -49,7 +52,7 @@ class Retry:
             return Verdict.AGAIN
         self._next_batch()
         self.spoiled += 1
-        return Verdict.STOP if self.spoiled >= BATCHES else Verdict.REJECT
+        return Verdict.STOP if self.spoiled >= self.batches else Verdict.REJECT
 
     def succeeded(self) -> None:
         self._next_batch()

@@ -15,6 +15,9 @@ from asynclog.values import EVERY_KIND
 
 UNLIMITED: Final = frozenset({"hook", "artifact"})
 """Kinds that ask no limit, and use none up: what happens, and checkpoints, are not thinned out."""
+CONSOLE: Final = "console"
+"""The namespace of lines that were captured from stdout and stderr. They go to sinks whose class says ``takes_console``, and
+on routes whose namespaces name it."""
 # A route's name becomes a directory: cursors/<route>/.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -116,6 +119,9 @@ class Route:
         self.hooks = hooks_of(sink)
         if self.kinds is not None:
             self.hooks = (self.hooks or EVERY_HOOK) if "hook" in self.kinds else NO_HOOKS
+        named = self.namespaces is not None and any(_below(CONSOLE, one) for one in self.namespaces)
+        # Else a sink that prints would be given what it printed.
+        self.takes_console = named or bool(getattr(sink, "takes_console", False))
 
     @property
     def worker(self) -> str:

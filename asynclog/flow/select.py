@@ -13,7 +13,7 @@ What waits to be folded is pending.
 At the stream's end what a reduction had gathered is delivered once more; a number that merely was the newest was not due.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from asynclog.flow.limit import Limiter
 from asynclog.flow.reduce import Fold
-from asynclog.flow.route import UNLIMITED, Route
+from asynclog.flow.route import CONSOLE, UNLIMITED, Route
 from asynclog.sink import Event
 from asynclog.wire.batch import Events, Rows
 from asynclog.wire.schema import Series
@@ -95,6 +95,9 @@ class Selector:
             ):
                 settled.filtered += 1
                 continue
+            if self.bit is None and event.namespace == CONSOLE and not self.route.takes_console:
+                settled.not_due += 1
+                continue
             mask = masks[at] if masks is not None else record.due
             standing = int(mask) if isinstance(mask, int) else always
             due = event.kind in UNLIMITED or self._due(event.phase, event.step, event.time_ns, standing)
@@ -134,6 +137,16 @@ class Selector:
         """What waits was settled already, in an earlier life of the route."""
         self._folds.clear()
         self.waiting = 0
+
+    def leave_out(self, last: Mapping[str, int]) -> int:
+        """Forget what waits at a step beyond the last one of its phase; how many events that were."""
+        before = self.waiting
+        for phase, folds in self._folds.items():
+            if phase in last:
+                for series in [one for one, fold in folds.items() if fold.step > last[phase]]:
+                    del folds[series]
+                    self.waiting -= 1
+        return before - self.waiting
 
     def _due(self, phase: str, step: int, time_ns: int, mask: int) -> bool:
         if self.bit is not None:

@@ -31,6 +31,7 @@ class OpenBlocks:
         self._pool, self._announce = pool, announce
         self._open: dict[Key, Block] = {}
         self._slab: SlabState | None = None
+        self._steps: dict[str, int] = {}
 
     def get(self, key: Key) -> Block | None:
         """The open block under ``key``, most recently used from now on."""
@@ -79,6 +80,7 @@ class OpenBlocks:
         if self._open.get(block.key) is block:
             del self._open[block.key]
         self._tell(block, block.offset)
+        self._note(block)
         block.put = nothing
         self._pool.ledger.unclaim(block.slab.number)
 
@@ -106,6 +108,21 @@ class OpenBlocks:
             for one in self.everyone()
             if one.schema is not None
         )
+
+    def note(self, phase: str, step: int) -> None:
+        """Something that no row tells of was written at this step."""
+        self._steps[phase] = max(step, self._steps.get(phase, step))
+
+    def steps(self) -> dict[str, int]:
+        """The highest step that was written, by phase."""
+        for block in self.everyone():
+            self._note(block)
+        return dict(self._steps)
+
+    def _note(self, block: Block) -> None:
+        step = block.highest_step()
+        if step is not None:
+            self.note(block.context.phase, step)
 
     def everyone(self) -> list[Block]:
         return list(self._open.values())

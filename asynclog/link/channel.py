@@ -18,7 +18,7 @@ from struct import Struct
 from typing import Final, Protocol
 
 from asynclog.errors import DamagedFrame
-from asynclog.link.messages import Doorbell, Message, Slab, decode, encode
+from asynclog.link.messages import Doorbell, Message, Slab, Tap, decode, encode
 from asynclog.shm.memory import Mapping
 
 _LENGTH: Final = Struct("<I")
@@ -100,6 +100,8 @@ class SocketChannel:
         data = encode(message)
         # Duplicated: the slab may be dropped here before the socket takes it.
         fds = [] if mapping is None else [os.dup(mapping.fd)]
+        if isinstance(message, Tap):
+            fds = [os.dup(message.file), os.dup(message.shown)]
         self._outbox.append((_LENGTH.pack(len(data)) + data, fds, mapping is not None))
         self.flush()
 
@@ -211,6 +213,8 @@ class SocketChannel:
             if isinstance(message, Slab):
                 # Its descriptor is kept: whoever is served by this process is passed it on.
                 mapping = Mapping(self._descriptors.popleft(), message.size, writable=False)
+            elif isinstance(message, Tap):
+                message = message._replace(file=self._descriptors.popleft(), shown=self._descriptors.popleft())
             found.append((message, mapping))
             at = end
         del self._inbox[:at]
@@ -253,6 +257,8 @@ class LocalChannel:
         peer = self._peer
         if peer is None or peer.closed:
             return
+        if isinstance(message, Tap):
+            message = message._replace(file=os.dup(message.file), shown=os.dup(message.shown))
         peer._inbox.append((message, mapping))
         # A full wake-up pipe wakes just as well.
         with contextlib.suppress(BlockingIOError, OSError):

@@ -21,6 +21,7 @@ from asynclog.shm.rows import recover
 from asynclog.shm.slab import Ref, Role
 from asynclog.state import LEVELS
 from asynclog.wire.frame import pack_meta
+from asynclog.wire.schema import sparse_records
 
 RELEASES_A_MESSAGE: Final = 4096
 
@@ -119,6 +120,18 @@ class Consumer:
     def holds(self, ref: Ref | None) -> bool:
         """Whether the memory of ``ref``, if any, was passed on."""
         return ref is None or ref.slab in self._slabs
+
+    def step_of(self, rows: told.Rows) -> int | None:
+        """After the writer's death: the step of the last of some rows; None if their memory has been used again."""
+        if rows.ref.slab not in self._slabs:
+            return None
+        view, end = self._slabs[rows.ref.slab][1].view, rows.ref.offset + rows.ref.nbytes
+        if int.from_bytes(view[end - 8 : end], "little", signed=True) != rows.time:
+            return None
+        if rows.schema:
+            at = end - rows.ref.nbytes // rows.rows
+            return int.from_bytes(view[at : at + 8], "little", signed=True)
+        return sparse_records(view[rows.ref.offset : end])[-1].step
 
     def log_is_cut(self) -> bool:
         """After the writer's death: whether it told of more, in memory that was never passed on."""

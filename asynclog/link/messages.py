@@ -112,6 +112,57 @@ class Said(NamedTuple):
     text: str
 
 
+class Tap(NamedTuple):
+    """Read a captured stream from ``at`` on, pass it on to where it went before, and send its lines. file, shown: descriptors,
+    which come with the message; each end has its own numbers for them."""
+
+    stream: str
+    at: int
+    file: int
+    shown: int
+    ansi: str
+
+
+class Untap(NamedTuple):
+    """A captured stream has ended at ``until``; answer with Untapped."""
+
+    stream: str
+    until: int
+
+
+class Lines(NamedTuple):
+    """What was printed: (text, where its line ends in the stream)…, for the writer to record."""
+
+    stream: str
+    lines: list[tuple[str, int]]
+
+
+class Untapped(NamedTuple):
+    """Everything of a stream was passed on and recorded."""
+
+    stream: str
+
+
+class Moved(NamedTuple):
+    """The answer to a Tap of a stream that is being read: from now on it is shown at the new place."""
+
+    stream: str
+
+
+class Sample(NamedTuple):
+    """Look at the machine every so many seconds, and at the process; directory: whose file system is looked at."""
+
+    every_s: float
+    pid: int
+    directory: str
+
+
+class Sampled(NamedTuple):
+    """What was seen, for the writer to record."""
+
+    numbers: dict[str, float]
+
+
 class Finished(NamedTuple):
     """The journal is closed and every sink has ended or run out of time."""
 
@@ -136,6 +187,13 @@ Message = (
     | Skipped
     | Said
     | Stock
+    | Tap
+    | Untap
+    | Lines
+    | Untapped
+    | Moved
+    | Sample
+    | Sampled
 )
 TYPES: Final[tuple[type[Any], ...]] = (
     Slab,
@@ -155,6 +213,13 @@ TYPES: Final[tuple[type[Any], ...]] = (
     Skipped,
     Said,
     Stock,
+    Tap,
+    Untap,
+    Lines,
+    Untapped,
+    Moved,
+    Sample,
+    Sampled,
 )
 
 

@@ -26,15 +26,19 @@ from asynclog.link.messages import (
     Flushed,
     Gone,
     Hold,
+    Lines,
     Message,
+    Moved,
     Pressure,
     Ready,
     Release,
     Report,
     Said,
+    Sampled,
     Slab,
     Stock,
     Trouble,
+    Untapped,
 )
 from asynclog.shm import memory
 from asynclog.shm.control import ControlWriter
@@ -80,6 +84,10 @@ class Producer:
         self.control = ControlWriter(self._control_slab)
         self.blocks = OpenBlocks(self.pool, self._announce_rows)
         self.definitions: list[bytes] = []
+        self.standing: list[Callable[[Link], list[Message]]] = []
+        """What a consumer is told when it is connected, and its successor again."""
+        self.gauges: dict[str, Callable[[], Any]] = {}
+        """What else is told with the stock, about once a second."""
         self._unacked: deque[tuple[int, int]] = deque()
         self._unrung_bytes = 0
 
@@ -192,7 +200,7 @@ class Producer:
 
     def tell_stock(self) -> None:
         """Let the consumers know what there is of shared memory, for whoever asks them; without the lock, as drain."""
-        stock = Stock(self.stock_report())
+        stock = Stock(self.stock_report() | {name: gauge() for name, gauge in self.gauges.items()})
         for channel in [link.channel for link in list(self.links.values()) if not link.finished]:
             if channel is not None:
                 channel.send(stock)
@@ -235,6 +243,9 @@ class Producer:
         channel.send_slabs(
             [(Slab(number, int(slabs[number].role), one.size), one) for number, one in self.pool.mappings.items()]
         )
+        for messages in self.standing:
+            for one in messages(link):
+                channel.send(one)
         self.ring()
 
     def disconnect(self, link: Link) -> None:
@@ -285,7 +296,7 @@ class Producer:
             link.finished = link.finished or isinstance(message, Finished)
         elif isinstance(message, Ready):
             link.pid = message.pid
-        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack | Said):
+        if isinstance(message, Flushed | Trouble | Finished | Ready | Ack | Said | Lines | Untapped | Moved | Sampled):
             self._on_message(link, message)
 
     def _released(self, link: Link, message: Release) -> None:

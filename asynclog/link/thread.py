@@ -39,6 +39,8 @@ class LinkThread(threading.Thread):
         # Half of it for the rows to be told of, half for the recorder to write them.
         self._producer, self._linger, self._on_death = producer, linger / 2, on_death
         self._poll, self._polling = poll, False
+        self.chores: list[Callable[[], None]] = []
+        """Called in this thread, each once a turn that is due by linger."""
         self._heard, self._waker = socket.socketpair()
         self._heard.setblocking(False)
         self._waker.setblocking(False)
@@ -95,6 +97,8 @@ class LinkThread(threading.Thread):
             if self._producer.blocks.dirty:
                 self._producer.drain()
             self._dead = [link for link in self._dead if self._on_death(link)]
+            for chore in list(self.chores):
+                chore()
         if now - self._told >= _TELL_S:
             self._told = now
             self._producer.tell_stock()

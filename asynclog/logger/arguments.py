@@ -5,6 +5,7 @@ came, and the nearest right way.
 import os
 import re
 from collections.abc import Iterable, Mapping
+from operator import index
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +15,11 @@ from asynclog.engine.travel import check_picklable
 from asynclog.errors import InvalidConfiguration
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
+from asynclog.logger.capturing.settings import Capture
 from asynclog.logger.naming import described
+from asynclog.logger.ranks import ranks_here
 from asynclog.logger.settings import plain_settings
+from asynclog.state import PHASES
 
 SMALLEST_QUOTA: Final = 16 << 20
 _MOST_ROUTES: Final = 63
@@ -58,6 +62,15 @@ def checked_limit(limit: Any) -> RateLimit | None:
     return limit
 
 
+def checked_capture(capture: Any) -> Capture | None:
+    """What is captured; None for nothing. Raises InvalidConfiguration."""
+    if capture is None or isinstance(capture, bool):
+        return Capture() if capture else None
+    if not isinstance(capture, Capture):
+        raise _refuse("capture", "True or a Capture", capture)
+    return capture
+
+
 def checked_journal(journal: Any) -> Journal:
     """How the run is kept. Raises InvalidConfiguration."""
     if journal is not None and not isinstance(journal, Journal):
@@ -70,6 +83,27 @@ def checked_artifacts(artifacts: Any) -> Artifacts:
     if artifacts is not None and not isinstance(artifacts, Artifacts):
         raise _refuse("artifacts", "an Artifacts", artifacts, "write Artifacts(quota=…, keep=…)")
     return artifacts or Artifacts()
+
+
+def checked_rewind(rewind_to: Any, resume: str, run: Any) -> Mapping[str, int] | None:
+    """The last step that holds, by phase. Raises InvalidConfiguration."""
+    if rewind_to is None:
+        return None
+    if run is None:
+        raise InvalidConfiguration("rewind_to: a logger without a run's directory has nothing to go back in; pass run=")
+    if resume == "never":
+        raise InvalidConfiguration(
+            "rewind_to: resume='never' begins a run that has nothing to go back in; leave one of them out"
+        )
+    by_phase = rewind_to if isinstance(rewind_to, Mapping) else dict.fromkeys(PHASES, rewind_to)
+    if not by_phase:
+        raise _refuse("rewind_to", "a step, or a step a phase", rewind_to, "leave it out to go on where the run stands")
+    for phase, step in by_phase.items():
+        if phase not in PHASES:
+            raise _refuse("rewind_to", f"steps by phase ({', '.join(PHASES)})", phase)
+        if isinstance(step, bool) or not hasattr(type(step), "__index__") or not -(2**63) <= index(step) < 2**63:
+            raise _refuse("rewind_to", "a whole number of 64 bits as the step", step)
+    return {phase: index(step) for phase, step in by_phase.items()}
 
 
 def checked_quota(slabs: Any) -> int | None:
@@ -105,8 +139,7 @@ def checked_flag(argument: str, given: Any) -> bool:
 def checked_writer(writer: Any, environment: Mapping[str, str] = os.environ) -> str:
     """The writer's name; by default from the environment's rank. Raises InvalidConfiguration."""
     if writer is None:
-        rank = environment.get("RANK", "")
-        return f"rank{int(rank)}" if rank.isdigit() else "main"
+        return ranks_here(environment).writer
     if not isinstance(writer, str) or not _WRITER.fullmatch(writer):
         way = f"write {str(writer)!r}" if isinstance(writer, int) and writer >= 0 else ""
         raise _refuse("writer", "letters, digits, '.', '_' and '-', at most 100", writer, way)

@@ -258,6 +258,21 @@ class Collector(Happenings, Keeping, Kinds, Loans, Namespaces, Tables):
             taken.give_back()
             raise
 
+    def write_blocking(self, state: State | int) -> None:
+        """The same, waiting in this thread where ``write`` waits, for code that is not async: callbacks of trainers, cells of a
+        notebook. A loop that runs in this thread stands still meanwhile.
+
+        Raises WouldBlock, keeping what is pending, if it would wait for ever: a route with overflow="block" is full, and its
+        sink lives on the loop of this thread.
+        """
+        while True:
+            try:
+                self.write_nowait(state)
+            except WouldBlock:
+                self._core.room_here()
+            else:
+                return
+
     def _settle_block(self, block: "Block | None", taken: Taken) -> None:
         """Let the hot path go on with a block, if the numbers of this write were of the plain kind it can do."""
         # Alone: of several namespaces the one that the block is of may be another's, if this one's callables weren't due.

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 
 from asynclog.artifacts.settings import Artifacts
 from asynclog.engine.settings import Journal
-from asynclog.errors import InvalidValue, LoggerClosed, SinkError
+from asynclog.errors import InvalidValue, LoggerClosed, SinkError, WouldBlock
 from asynclog.flow.hooks import NO_HOOKS, journaled
 from asynclog.flow.limit import RateLimit
 from asynclog.flow.route import Route
@@ -27,6 +27,7 @@ from asynclog.link.links import Link
 from asynclog.link.messages import Finished, Flushed, Message, Said, Trouble
 from asynclog.link.producer import Producer
 from asynclog.logger.arguments import place
+from asynclog.logger.aside import Aside
 from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
@@ -100,6 +101,9 @@ class Core:
         self._copier: ThreadPoolExecutor | None = None
         self.devices = Devices(self)
         self.desk: ArtifactDesk | None = None
+        self.aside = Aside(self)
+        self.failure: BaseException | None = None
+        """What nobody caught, once the interpreter has said so."""
         self.troubles: dict[str, SinkError] = {}
         self.flush_tickets: dict[int, Callable[[int, Flushed], None]] = {}
         self.on_finished: list[Callable[[], None]] = []
@@ -245,6 +249,17 @@ class Core:
             self.loans.sweep()
         await self._room.wait(self.producer)
 
+    def room_here(self) -> None:
+        """The same, waiting in this thread. Raises WouldBlock where that would be for ever: a full route's sink lives on the
+        loop that stands still meanwhile."""
+        with self.producer.lock:
+            self.loans.sweep()
+            stuck = sorted(one.name for one in self.local_routes if one.place == "caller" and one.name in self.producer.held)
+        if stuck and asyncio._get_running_loop() is not None:
+            names = ", ".join(stuck)
+            raise WouldBlock(f"routes {names} are full, and their sinks live on the loop of this thread: await write")
+        self._room.wait_here(self.producer)
+
     async def comes_free(self, nbytes: int) -> bool:
         """Wait for a slab to come back for as long as making one would take; True if it did (or its wait was in vain, but there
         is one now). Where much is on its way memory soon comes back, and used memory is warm."""
@@ -309,7 +324,7 @@ class Core:
                 action()
         elif isinstance(message, Said):
             logging.getLogger(message.name).log(message.level, "sink %r: %s", message.route, message.text)
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener(link, message)
 
     def trouble(self, route: str, text: str, fatal: bool) -> None:

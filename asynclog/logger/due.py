@@ -5,9 +5,10 @@ carries a mask of its own.
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
-from asynclog.flow.limit import Limiter, RateLimit
+from asynclog.flow.limit import Limiter, LimitState, RateLimit
 from asynclog.flow.route import Route
 from asynclog.state import State
 
@@ -88,6 +89,20 @@ class DueBoard:
         self._last, limiters = mark
         for limiter, its in limiters:
             limiter.back_to(its)
+
+    def states(self) -> tuple[dict[str, LimitState], LimitState | None, bool]:
+        """Where the limits stand: by route, and the journal's; and whether they keep to the loop's own clock."""
+        limits = {route.name: one.state() for route, one in zip(self.routes, self._limiters, strict=True) if one is not None}
+        journal = None if self._journal is None else self._journal.state()
+        return limits, journal, self._last.state is not None and self._last.state.elapsed_s is not None
+
+    def go_on_from(self, limits: Mapping[str, LimitState], journal: LimitState | None, later_ns: int) -> None:
+        """Stand where the limits of these routes stood; those of other routes begin."""
+        for route, limiter in zip(self.routes, self._limiters, strict=True):
+            if limiter is not None and route.name in limits:
+                limiter.go_on_from(limits[route.name], later_ns)
+        if self._journal is not None and journal is not None:
+            self._journal.go_on_from(journal, later_ns)
 
     def mask(self, decision: Decision, kind: str, phase: str, namespace: str, level: str) -> int:
         """The routes that one value is due for and wanted by."""

@@ -111,7 +111,13 @@ class Engines:
 
     def serve_on_loop(self) -> None:
         """Start the sinks that live on the caller's loop; without one they get a thread."""
-        running = _running_loop()
+        self._serve_on(_running_loop())
+
+    def serve_in_threads(self) -> None:
+        """Start those sinks in a thread each."""
+        self._serve_on(None)
+
+    def _serve_on(self, running: asyncio.AbstractEventLoop | None) -> None:
         self._core.owner = threading.get_ident()
         for runner in self.local_runners:
             if runner.route.place == "caller" and runner.waits_for_its_start:

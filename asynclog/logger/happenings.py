@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from asynclog.errors import InvalidValue
+from asynclog.errors import InvalidValue, WouldBlock
 from asynclog.logger.namespaces import Namespaces
 from asynclog.logger.pending import Logged, Taken
 from asynclog.state import State
@@ -25,6 +25,9 @@ class Happenings(Namespaces):
     def _record_nowait(self, taken: Taken, state: State | int) -> None:
         raise NotImplementedError
 
+    def write_blocking(self, state: State | int) -> None:
+        raise NotImplementedError
+
     def log_hook(self, name: str, *, namespace: str | None = None) -> None:
         """That something happens, for the next ``write``: "epoch_end", say. Names are Composer's (``asynclog.values.HOOKS``),
         or any others."""
@@ -45,6 +48,14 @@ class Happenings(Namespaces):
             if self._core.state == "new":
                 self._core.open_here()
             self._record_nowait(self._alone(name, namespace), state)
+
+    def hook_blocking(self, name: str, state: State | int, *, namespace: str | None = None) -> None:
+        """The same, waiting in this thread, for code that is not async. Raises what ``write_blocking`` does."""
+        try:
+            self.hook_nowait(name, state, namespace=namespace)
+        except WouldBlock:
+            self._core.room_here()
+            self.write_blocking(state)
 
     def _alone(self, name: str, namespace: str | None) -> Taken:
         try:

@@ -114,7 +114,7 @@ class Kinds:
         keep_resolution: bool = False,
         namespace: str | None = None,
     ) -> None:
-        """Several (image, label), as a mosaic of images with their labels below."""
+        """Several (image, label), as a mosaic of images with their labels below; or (images, labels), images as log_images'."""
         given = {"layout": layout, "max_line_length": max_line_length, "centered": centered, "most": max_images, "sep": sep}
         kept = keep_resolution or None
         self._put("image", key, value, namespace, **given, keep_resolution=kept, labelled=True, several=True)
@@ -168,6 +168,25 @@ class Kinds:
         rounded down to a power of two of samples. The sound is recorded, and transformed when somebody looks."""
         given = {"sample_rate": sample_rate, "n_fft_ms": n_fft_ms, "hop_ms": hop_ms, "layout": layout, "channel": channel}
         self._put("spectrogram", key, value, namespace, **given)
+
+    def log_spectrograms(
+        self,
+        key: str,
+        value: Any,
+        *,
+        sample_rate: int = 44100,
+        n_fft_ms: float = 32.0,
+        hop_ms: float = 8.0,
+        layout: str | None = None,
+        channel: Any = None,
+        max_audios: int | None = None,
+        sep_ms: float = 0.0,
+        namespace: str | None = None,
+    ) -> None:
+        """Several sounds, their spectrograms side by side, sep_ms milliseconds apart: a list, or an array with them along its
+        first axis."""
+        given = {"sample_rate": sample_rate, "n_fft_ms": n_fft_ms, "hop_ms": hop_ms, "layout": layout, "channel": channel}
+        self._put("spectrogram", key, value, namespace, **given, most=max_audios, sep_ms=sep_ms, several=True)
 
     def log_video(
         self,

@@ -2,6 +2,7 @@
 than it may.
 """
 
+import asyncio
 import atexit
 import contextlib
 import logging
@@ -10,41 +11,49 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from asynclog.engine.rundir import Claim, claim_epoch, open_run
-from asynclog.engine.settings import EngineSettings, Journal
-from asynclog.errors import InvalidConfiguration, RunError, RunNotFound
+from asynclog.engine.rundir import Claim
+from asynclog.engine.settings import EngineSettings
+from asynclog.errors import InvalidConfiguration, RunError
 from asynclog.link.thread import LinkThread
 from asynclog.logger.core import Core
 from asynclog.logger.desk import ArtifactDesk
 from asynclog.logger.engines import Engines
-from asynclog.logger.settings import plain_settings
+from asynclog.logger.failure import KEY, NAMESPACE, failure_record, said_of
+from asynclog.logger.resuming import Resuming
 from asynclog.sink import RunInfo
 
 if TYPE_CHECKING:
     from asynclog.engine.runner import SinkRunner
+    from asynclog.logger.capturing.capturing import Capturing
+    from asynclog.logger.capturing.settings import Capture
 
 _log = logging.getLogger("asynclog")
 _QUEUE_BYTES: Final = 64 << 20
+_AT_EXIT_S: Final = 5.0
 _live: "weakref.WeakSet[Lifecycle]" = weakref.WeakSet()
 
 
 class Lifecycle:
     """Of one logger. ``open`` may touch the disk and start a process: off the loop, please."""
 
-    def __init__(self, core: Core, resume: str) -> None:
+    def __init__(self, core: Core, resume: str, rewound_to: Mapping[str, int] | None) -> None:
         self.core = core
-        self._resume = resume
+        self.resuming = Resuming(core, resume, rewound_to)
+        self.run: RunInfo | None = None
         self._opening = threading.Lock()
         self._claim: Claim | None = None
         self._thread: LinkThread | None = None
         self._engines = Engines(core)
         self._switch_interval_before: float | None = None
         self._end_began = 0.0
+        self.capture: Capture | None = None
+        """What is captured from the opening on."""
+        self._capturing: Capturing | None = None
 
     # -- the beginning ----------------------------------------------------------------------------------------------
 
@@ -55,8 +64,12 @@ class Lifecycle:
             if core.state != "new":
                 core.check_open()
                 return
-            run = self._open_run()
+            run, self._claim = self.resuming.open_run()
+            self.run = run
+            if self._claim is not None:
+                self._open_desk(self._claim.epoch)
             core.start_clock()
+            self.resuming.restore()
             self._share_gil()
             core.owner = threading.get_ident()
             core.producer.pool.prewarm()
@@ -73,8 +86,11 @@ class Lifecycle:
             except BaseException:
                 self._let_go()
                 raise
+            self.resuming.tell(run)
             core.state = "open"
             _live.add(self)
+            if self.capture is not None:
+                self.begin_capture(self.capture)
 
     def _share_gil(self) -> None:
         """With sinks or the engine in threads of this process the loop would wait up to 5 ms for its turn."""
@@ -84,34 +100,11 @@ class Lifecycle:
             self._switch_interval_before = sys.getswitchinterval()
             sys.setswitchinterval(core.switch_interval)
 
-    def _open_run(self) -> RunInfo:
+    def _open_desk(self, epoch: int) -> None:
         core = self.core
-        directory = core.directory
-        if directory is None:
-            return RunInfo("", "", None, core.writer, 0, _rank(), plain_settings(core.config or {}))
-        if core.journal is None:
-            raise InvalidConfiguration("a run directory without a journal; run=None is a logger that keeps nothing on disk")
-        existed = (directory / "run.json").exists()
-        if self._resume == "must" and not existed:
-            raise RunNotFound(f"run {str(directory)!r}: resume='must', and nothing was recorded there")
-        if self._resume == "never" and existed:
-            raise RunError(f"run {str(directory)!r} exists already, and resume='never'")
-        description = open_run(directory)
-        self._claim = claim_epoch(directory, core.writer)
-        self._open_desk(directory.resolve(), core.journal, self._claim.epoch)
-        return RunInfo(
-            description["id"],
-            description["name"],
-            directory.resolve(),
-            core.writer,
-            self._claim.epoch,
-            _rank(),
-            plain_settings(core.config or {}),
-        )
-
-    def _open_desk(self, directory: Path, journal: Journal, epoch: int) -> None:
-        core = self.core
-        durable = journal.fsync != "close"
+        assert core.directory is not None
+        directory = core.directory.resolve()
+        durable = core.journal is None or core.journal.fsync != "close"
         core.desk = ArtifactDesk(directory, core.writer, epoch, core.artifacts, core.routes, durable=durable)
         try:
             core.desk.keeper.sweep()
@@ -134,11 +127,55 @@ class Lifecycle:
             lent_bytes=core.quota // 8,
         )
 
+    # -- what is captured -------------------------------------------------------------------------------------------
+
+    def begin_capture(self, wish: "Capture") -> None:
+        """Off the loop. Raises InvalidConfiguration if something is captured already."""
+        from asynclog.logger.capturing.capturing import Capturing
+
+        if self._capturing is not None:
+            raise InvalidConfiguration("this logger captures already; one capture at a time")
+        assert self._thread is not None
+        self._capturing = Capturing(self.core, wish, self._thread.chores)
+
+    @property
+    def captures(self) -> bool:
+        return self._capturing is not None
+
+    def capture_on_loop(self) -> None:
+        """In the caller's thread: what is captured of its loop, if it has one."""
+        if self._capturing is not None:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                loop = None
+            self._capturing.on_loop(loop)
+
+    def end_capture(self, until: float) -> None:
+        """Off the loop: put everything back, and wait until what was captured is recorded, but not beyond ``until``
+        (monotonic)."""
+        if self._capturing is not None:
+            self._capturing.stop(max(0.1, until - time.monotonic()))
+            self._capturing = None
+
+    def tell_failure(self, error: BaseException) -> None:
+        """Record the exception that ends the run, with its traceback. Off the loop: sources are read for it. Where somebody
+        ended
+        it (Ctrl-C, ``sys.exit``, a cancelled task) there is no more to say than that."""
+        if self.core.state == "open" and isinstance(error, Exception):
+            # What can't be recorded any more is at least named in the footer.
+            with contextlib.suppress(Exception):
+                self.core.aside.value("record", NAMESPACE, KEY, failure_record(error))
+
     # -- while it runs ----------------------------------------------------------------------------------------------
 
     def serve_on_loop(self) -> None:
         """Start the sinks that live on the caller's loop; without one they get a thread."""
         self._engines.serve_on_loop()
+
+    def serve_in_threads(self) -> None:
+        """Start the sinks that would live on the caller's loop in a thread each."""
+        self._engines.serve_in_threads()
 
     def flush_future(self) -> "Future[dict[str, int]]":
         """Done when everything written so far is durable and delivered; its result: what is pending, per route."""
@@ -227,8 +264,13 @@ class Lifecycle:
 
     def at_exit(self) -> None:
         """The interpreter ends and nobody closed the logger: the recorder finishes alone."""
-        if self.core.state == "open":
-            self.begin_end("exited", None)
+        if self.core.state != "open":
+            return
+        failure = self.core.failure
+        if failure is not None:
+            self.tell_failure(failure)
+        self.end_capture(time.monotonic() + _AT_EXIT_S)
+        self.begin_end("exited" if failure is None else "failed", None if failure is None else said_of(failure))
 
     def after_fork(self) -> None:
         """In a forked child: let go of what is the parent's. A lock that a child held on to would outlive the parent, and
@@ -238,10 +280,6 @@ class Lifecycle:
             self._claim = None
         self._engines.after_fork()
         self.core.after_fork()
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
 
 
 @atexit.register

@@ -76,7 +76,7 @@ def _image(raw: Any, params: Params) -> Value:
     given["mask_labels"] = {str(name): _by_number(words) for name, words in given.get("mask_labels", {}).items()}
     labelled = given.pop("labelled", False)
     if labelled:
-        pairs = list(raw) if several else [raw]
+        pairs = _pairs(raw) if several else [raw]
         if not all(isinstance(one, tuple | list) and len(one) == 2 and isinstance(one[1], str) for one in pairs):
             raise InvalidValue(kind="image", expected="(image, label) with a str as label", got=described(raw))
         given["captions"] = [label for _, label in pairs]
@@ -85,6 +85,17 @@ def _image(raw: Any, params: Params) -> Value:
         return _images(raw, given)
     data = numbers("image", raw)
     return values.Image(data, **_known_axes(given, [raw], [data]))
+
+
+def _pairs(raw: Any) -> list[Any]:
+    """(image, label) each; of images and labels apart, which must be as many, each image with its label."""
+    apart = isinstance(raw, tuple | list) and len(raw) == 2 and isinstance(raw[1], list | tuple)
+    if not apart or not all(isinstance(one, str) for one in raw[1]):
+        return list(raw)
+    images = list(raw[0])
+    if len(images) != len(raw[1]):
+        raise InvalidValue(kind="image", expected=f"a label for each of {len(images)} images", got=f"{len(raw[1])} labels")
+    return list(zip(images, raw[1], strict=True))
 
 
 def _by_number(words: Any) -> Any:
@@ -134,7 +145,7 @@ def _audio(raw: Any, params: Params) -> Value:
 
 
 def _spectrogram(raw: Any, params: Params) -> Value:
-    return values.Spectrogram(numbers("spectrogram", raw), **params)
+    return _one_or_several("spectrogram", values.Spectrogram, raw, params)
 
 
 def _video(raw: Any, params: Params) -> Value:

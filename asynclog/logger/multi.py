@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from asynclog.errors import InvalidValue, WouldBlock
+from asynclog.logger.checkpoint import Checkpoints
 from asynclog.logger.collect import Collector
 from asynclog.logger.parts import ChildLogger, Entry, child_of
 from asynclog.state import State, as_state
@@ -24,22 +25,28 @@ if TYPE_CHECKING:
     from asynclog.engine.settings import Journal
     from asynclog.flow.limit import RateLimit
     from asynclog.flow.route import Route
+    from asynclog.logger.capturing.settings import Capture
     from asynclog.logger.row import RowHandle
     from asynclog.sink import Sink
+    from asynclog.state import Phase
 
 
-class MultiLogger(Collector):
+class MultiLogger(Collector, Checkpoints):
     """Records what a training loop says, at a cost the loop can't feel.
 
     run: the run's directory; None: nothing is kept, values go to the sinks alone.
     sinks: sinks, or Routes that say how each is served. limit: every route's default; None: everything, always.
     journal: how the run is kept on disk. slabs: bytes of shared memory at most; default min(1 GiB, cgroup limit / 8).
     recorder: "process" (survives this process), or "thread". config: settings of the run, recorded once.
-    resume: "allow" (an existing run goes on as the next epoch), "must", or "never". strict: bad values raise InvalidValue
-    instead of being counted and recorded as an event. writer: this process's name within the run. switch_interval: seconds
-    between threads' turns at the GIL while sinks or the engine live in threads of this process (it is the interpreter's, so
-    it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it alone. artifacts: how
-    much room files have that ``log_artifact`` keeps, and for how long they stay.
+    resume: "allow" (an existing run goes on as the next epoch), "must", or "never". rewind_to: the step of the checkpoint that
+    training goes back to, or one a phase, {"train": 800, "valid": 80}, where phases count for themselves: what this writer
+    recorded at later steps is superseded. It stays in the journal, and readers leave it out. strict: bad values raise
+    InvalidValue instead of being counted and recorded as an event. writer: this process's name within the run. switch_interval:
+    seconds between threads' turns at the GIL while sinks or the engine live in threads of this process (it is the
+    interpreter's, so it holds for everybody; the interpreter's default of 5 ms would be felt by the loop); None: leave it
+    alone. capture: what is recorded beside what is logged, from the opening to the end: prints, log records, the environment,
+    the machine, the loop's lag; True: all of it, or a Capture. artifacts: how much room files have that ``log_artifact``
+    keeps, and for how long they stay.
 
     Use it under ``async with`` (or ``with``). It opens on first use; opening raises RunUnwritable, RunInUse, RunNotFound.
     Raises InvalidConfiguration.
@@ -56,9 +63,11 @@ class MultiLogger(Collector):
         recorder: Literal["process", "thread"] = "process",
         config: Mapping[str, Any] | None = None,
         resume: Literal["allow", "must", "never"] = "allow",
+        rewind_to: "int | Mapping[Phase, int] | None" = None,
         strict: bool = False,
         writer: str | None = None,
         switch_interval: float | None = 0.0005,
+        capture: "Capture | bool" = False,
         artifacts: "Artifacts | None" = None,
     ) -> None:
         # What does the work loads with the first logger, so that importing the package costs next to nothing.
@@ -81,7 +90,8 @@ class MultiLogger(Collector):
             artifacts=arguments.checked_artifacts(artifacts),
         )
         super().__init__(core, "")
-        self._lifecycle = Lifecycle(core, resume)
+        self._lifecycle = Lifecycle(core, resume, arguments.checked_rewind(rewind_to, resume, run))
+        self._lifecycle.capture = arguments.checked_capture(capture)
         core.open_off_loop = self._open_off_loop
         core.open_here = self._open_here
         if config is not None:
@@ -97,7 +107,9 @@ class MultiLogger(Collector):
         await self._end(error, None)
 
     def __enter__(self) -> Self:
-        self._open_here()
+        self._lifecycle.open()
+        # Not on a loop that runs here: it stands still while this logger is ended, and its sinks with it.
+        self._lifecycle.serve_in_threads()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -106,10 +118,12 @@ class MultiLogger(Collector):
     async def _open_off_loop(self) -> None:
         await asyncio.to_thread(self._lifecycle.open)
         self._lifecycle.serve_on_loop()
+        self._lifecycle.capture_on_loop()
 
     def _open_here(self) -> None:
         self._lifecycle.open()
         self._lifecycle.serve_on_loop()
+        self._lifecycle.capture_on_loop()
 
     async def flush(self, deadline: float | None = None) -> dict[str, int]:
         """Wait until everything written so far has come from its device, is durable, delivered, and flushed by every sink, or
@@ -153,6 +167,10 @@ class MultiLogger(Collector):
         problems = await self._write_settings(until) if self._settings_wait() else []
         while self._core.devices.pending and time.monotonic() < until:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.001)
+        if isinstance(error, Exception):
+            await asyncio.to_thread(lifecycle.tell_failure, error)
+        if lifecycle.captures:
+            await asyncio.to_thread(lifecycle.end_capture, until)
         lifecycle.begin_end(*_status_of(error))
         # Polled: the end is signalled from threads and from another process, and 2 ms more or less matter to nobody.
         while not lifecycle.ended() and time.monotonic() < until:  # noqa: ASYNC110
@@ -167,6 +185,9 @@ class MultiLogger(Collector):
         until = time.monotonic() + (lifecycle.patience_s if deadline is None else deadline)
         problems = self._write_settings_here(until) if self._settings_wait() else []
         lifecycle.wait_until_crossed(until)
+        if error is not None:
+            lifecycle.tell_failure(error)
+        lifecycle.end_capture(until)
         lifecycle.begin_end(*_status_of(error))
         lifecycle.wait_until_ended(until)
         _report(problems + lifecycle.finish(), error)

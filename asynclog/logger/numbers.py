@@ -66,6 +66,8 @@ class NumberWriter:
         self._last_due = False
         self._last_space = ""
         self.since = 0
+        self.newest_sparse = 0, 0
+        """(time, step) of the newest record that no block of rows tells."""
 
     def reduce_by(self, namespace: str, key: str, reduction: str) -> None:
         """How a key's numbers fold, from its next row on."""
@@ -111,7 +113,7 @@ class NumberWriter:
             self._keep(identity, found)
         elif found.codes != codes and INTEGER in found.codes:
             found.codes = _widest(found.codes, codes)
-        key = (owner, found.serial, codes, due is not None, context)
+        key = (owner, found.serial, codes, due is not None, context if context.plain else _kept_in_rows(context))
         block = self._producer.blocks.get(key)
         if block is None or not block.has_room(block.stride):
             block = self._open(found, key, codes, context, due, single=len(numbers) == 1)
@@ -226,6 +228,7 @@ class NumberWriter:
         if block is None or not block.has_room(length):
             block = self._producer.open_block(key, None, lasting, length)
             self._producer.blocks.evict(owner=owner)
+        self.newest_sparse = time_ns, step
         at, view = block.offset, block.buffer
         SPARSE_HEAD.pack_into(view, at, step, len(values), flags)
         inner = at + SPARSE_HEAD.size
@@ -241,6 +244,7 @@ class NumberWriter:
         _TIME.pack_into(view, at + length - 8, time_ns)
         block.offset = at + length
         self._producer.counts.accepted += len(values)
+        self._producer.blocks.note(context.phase, step)
 
     def _numbers_of(self, phase: str, shape: Shape) -> list[int]:
         numbers: list[int] = []
@@ -265,6 +269,12 @@ class NumberWriter:
         if self._reductions:
             folds = bytes(REDUCTIONS.index(self._reductions.get((namespace, key), "last")) for key in keys)
         return Group(phase, namespace, keys, codes, folds)
+
+
+def _kept_in_rows(context: Context) -> tuple[Any, ...]:
+    """What rows of one block have in common whose states have axes or times: a context each, whose numbers lie in the row. By
+    context, each would open a block of its own, and an event would have to look at a thousand of them."""
+    return context.epoch, context.level, context.elapsed_s is not None, *context.axes
 
 
 def _codes(values: list[Any], settled: str | None) -> str:

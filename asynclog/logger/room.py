@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from asynclog.link.messages import Pressure
@@ -23,32 +25,46 @@ def _let_go_on(waiter: "asyncio.Future[None]") -> None:
         waiter.set_result(None)
 
 
+def _wake(loop: asyncio.AbstractEventLoop, waiter: "asyncio.Future[None]") -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(_let_go_on, waiter)
+
+
 class Room:
-    """Who waits for memory, on whichever loop. check_open: raises when waiting is in vain."""
+    """Who waits for memory, on whichever loop or thread. check_open: raises when waiting is in vain."""
 
     def __init__(self, check_open: Callable[[], None]) -> None:
         self._check_open = check_open
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._waiters: list[Callable[[], object]] = []
         self._waited_at = self._waiting_since = 0.0
 
     def came(self) -> None:
         """Memory came free; from any thread, under the producer's lock."""
         waiters, self._waiters = self._waiters, []
-        for loop, waiter in waiters:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_let_go_on, waiter)
+        for wake in waiters:
+            wake()
 
     async def wait(self, producer: Producer) -> None:
         """Until memory or a held route may have come free."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         with producer.lock:
-            self._waiters.append((loop, waiter))
+            self._waiters.append(partial(_wake, loop, waiter))
             producer.send(Pressure())
         # Room may have come between the refusal and this; look again soon, whatever is signalled.
         try:
             await asyncio.wait_for(waiter, _PATIENCE_S)
         except TimeoutError:
+            self._check_open()
+            self._say_why_it_waits(producer)
+
+    def wait_here(self, producer: Producer) -> None:
+        """The same, in this thread."""
+        came = threading.Event()
+        with producer.lock:
+            self._waiters.append(came.set)
+            producer.send(Pressure())
+        if not came.wait(_PATIENCE_S):
             self._check_open()
             self._say_why_it_waits(producer)
 
@@ -63,7 +79,7 @@ class Room:
                     return True
                 if producer.pool.ledger.announced_bytes() < LITTLE_BYTES:
                     return False
-                self._waiters.append((loop, waiter))
+                self._waiters.append(partial(_wake, loop, waiter))
             await asyncio.wait([waiter], timeout=left)
         return False
 

@@ -176,6 +176,7 @@ class Writing:
             # No limit is asked, lest the values at the next state find it used up.
             return Decision(None, 0, False)
         with core.producer.lock:
+            core.producer.blocks.note(self._state.phase, self._state.step)
             return core.board.decide(self._state, core.now())
 
     def _portions(self, snapshots: list[Snapshot]) -> list[list[Snapshot]]:
@@ -229,6 +230,7 @@ class Writing:
         owner: Hashable,
     ) -> Block | None:
         core, state, time_ns = self._core, self._state, self._time_ns
+        core.aside.newest_write = time_ns, state.step
         metas = [packed_meta(one, state) for one in snapshots]
         core.producer.control.reserve(sum(len(one) + _ANNOUNCEMENT_BYTES for one in metas))
         block = None

@@ -101,6 +101,15 @@ def window_lengths(sample_rate: float, n_fft_ms: float, hop_ms: float) -> tuple[
     return n_fft, min(hop, n_fft)
 
 
+def side_by_side(pictures: Sequence[NDArray[np.float32]], gap: int) -> NDArray[np.float32]:
+    """Several spectrograms one after the other, ``gap`` windows of silence between."""
+    if len(pictures) == 1:
+        return pictures[0]
+    silence = np.full((len(pictures[0]), gap), np.log10(_FLOOR), np.float32)
+    parts = [part for one in pictures for part in (one, silence)]
+    return np.concatenate(parts[:-1], axis=1)
+
+
 def spectrogram(sound: Sound, n_fft: int = 1024, hop: int = 256) -> NDArray[np.float32]:
     """log10 |STFT| of the mean of (C, T): (n_fft / 2 + 1, 1 + T // hop) float32, the lowest frequency first.
 

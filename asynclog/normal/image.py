@@ -125,10 +125,16 @@ def resized(picture: Picture, height: int, width: int) -> Picture:
     return np.stack(channels)
 
 
-def grid(count: int) -> tuple[int, int]:
-    """(rows, columns) of a near-square mosaic, no row left empty."""
-    columns = ceil(sqrt(count))
-    return ceil(count / columns), columns
+def grid(count: int, height: int = 1, width: int = 1) -> tuple[int, int]:
+    """(rows, columns) of a near-square mosaic of pictures of this size, no row left empty: as few pixels as can be lie beyond
+    its largest square, or where no picture is. Of two that are as good, the wider one. The measure is ml-starter's."""
+
+    def loss(shape: tuple[int, int]) -> int:
+        high, wide = shape[0] * height, shape[1] * width
+        return 2 * high * wide - min(high, wide) ** 2 - count * height * width
+
+    columns = {ceil(count / rows) for rows in range(1, count + 1)}
+    return min(((ceil(count / one), one) for one in sorted(columns, reverse=True)), key=loss)
 
 
 def mosaic(pictures: "Picture | Sequence[Picture]", sep: int = 0) -> Picture:
@@ -138,7 +144,7 @@ def mosaic(pictures: "Picture | Sequence[Picture]", sep: int = 0) -> Picture:
     """
     depth = max(len(one) for one in pictures)
     height, width = max(one.shape[1] for one in pictures), max(one.shape[2] for one in pictures)
-    rows, columns = grid(len(pictures))
+    rows, columns = grid(len(pictures), height, width)
     made = np.zeros((depth, rows * (height + sep) - sep, columns * (width + sep) - sep), np.uint8)
     for at, one in enumerate(pictures):
         top, left = at // columns * (height + sep), at % columns * (width + sep)

@@ -60,6 +60,7 @@ _HERTZ: Final = Parameter(_hertz, "a sample_rate that is a whole number of Hz, >
 _RATE: Final = Parameter(_rate, "a finite number of frames per second (fps), > 0")
 _MOST: Final = Parameter(_count, "a whole number of them, > 0")
 _SEP: Final = Parameter(_pixels, "a whole number of pixels between them, 0 to 4096")
+_SEP_MS: Final = Parameter(_length, "a finite number of milliseconds between them, ≥ 0")
 _CHANNEL: Final = Parameter(_channel, 'a channel\'s number, or "mean"')
 PARAMETERS: Final[dict[tuple[str, str], Parameter]] = {
     ("image", "caption"): Parameter(_text, "a str as caption"),
@@ -69,13 +70,15 @@ PARAMETERS: Final[dict[tuple[str, str], Parameter]] = {
     ("image", "sep"): _SEP,
     ("image", "most"): _MOST,
     ("audio", "sample_rate"): _HERTZ,
-    ("audio", "sep_ms"): Parameter(_length, "a finite number of milliseconds between them, ≥ 0"),
+    ("audio", "sep_ms"): _SEP_MS,
     ("audio", "most"): _MOST,
     ("audio", "channel"): _CHANNEL,
     ("spectrogram", "sample_rate"): _HERTZ,
     ("spectrogram", "n_fft_ms"): Parameter(_rate, "a finite number of milliseconds, > 0"),
     ("spectrogram", "hop_ms"): Parameter(_rate, "a finite number of milliseconds, > 0"),
     ("spectrogram", "channel"): _CHANNEL,
+    ("spectrogram", "sep_ms"): _SEP_MS,
+    ("spectrogram", "most"): _MOST,
     ("video", "fps"): _RATE,
     ("video", "sep"): _SEP,
     ("video", "most"): _MOST,

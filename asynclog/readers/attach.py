@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from asynclog.engine.cursor import Cursor
 from asynclog.engine.door import knock
@@ -221,6 +221,8 @@ def _as_left(stream: Path) -> RunInfo:
 
 class _Hand:
     """The sink that the recorder knows: it passes batches from the one who gives to the one who asks."""
+
+    takes_console: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.run: RunInfo | None = None

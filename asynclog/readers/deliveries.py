@@ -46,8 +46,8 @@ class Telling:
 class Deliveries:
     """Of one run to the sink of one route. Everything here blocks: call it from a thread."""
 
-    def __init__(self, run: Path, route: Route, telling: Telling, *, follow: bool) -> None:
-        self._run, self._route, self._telling, self._follow = run, route, telling, follow
+    def __init__(self, run: Path, route: Route, telling: Telling, *, follow: bool, again: bool = False) -> None:
+        self._run, self._route, self._telling, self._follow, self._again = run, route, telling, follow, again
         self._workers = Workers()
         self._copies = _Copies(route.sink)
         self._stakes: dict[str, Stake] = {}
@@ -64,7 +64,7 @@ class Deliveries:
             self._known[name.writer] = name
             if name.writer in self._begun or name.writer in self._stakes:
                 continue
-            stake = self._stakes[name.writer] = Stake.claimed(self._run, self._route, name.writer)
+            stake = self._stakes[name.writer] = Stake.claimed(self._run, self._route, name.writer, again=self._again)
             info = self._info(name)
             if stake.moved and info is not None:
                 self._moved_ranks.add(info.rank)
@@ -149,6 +149,11 @@ class Deliveries:
         for one in (*self.over, *self.active):
             total.add(one.counters())
         return total
+
+    @property
+    def refused(self) -> int:
+        """Events of batches that the destination would not take."""
+        return sum(one.runner.progress.refused for one in (*self.over, *self.active))
 
     def read_bytes(self) -> tuple[int, int]:
         """(how much was read, how much there is), in bytes of the journal."""

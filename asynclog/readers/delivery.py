@@ -1,11 +1,12 @@
 """One stream of a run, delivered to one sink by a process that did not record it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from asynclog.engine.backlog import BacklogFeed
 from asynclog.engine.cursor import Cursor, CursorFile
+from asynclog.engine.rewinds import rewinds, since
 from asynclog.engine.rundir import segments
 from asynclog.engine.runner import SinkRunner, Trouble
 from asynclog.errors import RunInUse, RunUnwritable
@@ -23,8 +24,11 @@ class Stake:
     cursor: Cursor | None
 
     @classmethod
-    def claimed(cls, run: Path, route: Route, writer: str) -> "Stake":
-        """Raises RunInUse if a logger, or another process like this one, delivers the stream on the same route."""
+    def claimed(cls, run: Path, route: Route, writer: str, *, again: bool = False) -> "Stake":
+        """again: as if nothing had been delivered before.
+
+        Raises RunInUse if a logger, or another process like this one, delivers the stream on the same route.
+        """
         if route.ephemeral:
             return cls(None, None)
         try:
@@ -36,6 +40,8 @@ class Stake:
             ) from error
         except OSError as error:
             raise RunUnwritable(f"{run} can't keep how far {route.name!r} has come: {error.strerror or error}") from error
+        if again:
+            file.forget()
         return cls(file, file.load())
 
     @property
@@ -82,14 +88,17 @@ class StreamDelivery:
             grows=partial(is_written, run, self.stream.writer),
             follow=self.follow,
         )
+        rewound = since(cursor.epoch, rewinds(path)) if self.stake.moved else None
         self.runner = SinkRunner(
             self.route,
             self.feed,
-            self.info,
+            replace(self.info, rewound_to=rewound),
             cursor_file=self.stake.file,
             counters=cursor.counters,
             on_trouble=self.on_trouble,
             total_events=lambda: self.feed.events + self.feed.remaining,
+            # Asked for again, it goes on at the batch that the sink failed at: nothing is given up for those behind it.
+            batches=1,
         )
         self.runner.progress.begin()
 

@@ -5,17 +5,20 @@ the damage; ``verify`` says the rest.
 """
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from asynclog.errors import DamagedFrame
-from asynclog.readers.directory import SegmentFile, facts, listed
+from asynclog.readers.directory import SegmentFile, StreamName, facts, listed
 from asynclog.readers.index import MALFORMED
+from asynclog.state import PHASES
 from asynclog.wire.codec import raw_payload
 from asynclog.wire.frame import Frame, Header, unpack_meta
 from asynclog.wire.layout import HEADER_BYTES, Flag, Kind
+from asynclog.wire.rewind import Steps, left_of, steps_told
 from asynclog.wire.schema import SPARSE_HEAD, sparse_length
 
 _STATUS_RANK: Final = ("running", "failed", "killed", "lost", "exited", "finished")
@@ -45,6 +48,7 @@ def glance(run: Path) -> Glance:
     found, growing = listed(run)
     newest = {name.writer: name.epoch for name in found}
     walks = {name: _walk(files) for name, files in found.items()}
+    steps = [_holding(name, walks) for name in found]
     statuses = {walks[name].status(name in growing) for name in found if newest[name.writer] == name.epoch}
     created = said.get("created_ns", 0)
     return Glance(
@@ -53,7 +57,7 @@ def glance(run: Path) -> Glance:
         min(statuses, key=lambda one: _STATUS_RANK.index(one) if one in _STATUS_RANK else -1, default="empty"),
         len(newest),
         len(found),
-        max((one.step for one in walks.values() if one.step is not None), default=None),
+        max((one for one in steps if one is not None), default=None),
         sum(one.events for one in walks.values()),
         sum(one.size for one in walks.values()),
         created if isinstance(created, int) else 0,
@@ -62,12 +66,20 @@ def glance(run: Path) -> Glance:
     )
 
 
+def _holding(name: StreamName, walks: "Mapping[StreamName, _Walk]") -> int | None:
+    """The step that a stream came to, and that still holds."""
+    step = walks[name].step
+    left = left_of(name.epoch, {other.epoch: one.rewound_to for other, one in walks.items() if other.writer == name.writer})
+    return step if step is None or len(left) < len(PHASES) else min(step, max(left.values()))
+
+
 class _Walk:
     """The headers of a stream's segments, one after the other."""
 
     def __init__(self) -> None:
         self.events = self.size = self.last_ns = 0
         self.step: int | None = None
+        self.rewound_to: Steps = {}
         self.damaged = False
         self._footer: str | None = None
         self._widths: dict[int, int] = {}
@@ -104,7 +116,9 @@ class _Walk:
 
     def _take(self, header: Header, descriptor: int, at: int) -> None:
         self.last_ns = max(self.last_ns, header.time)
-        if header.kind == Kind.SCHEMA:
+        if header.kind == Kind.SEGMENT:
+            self.rewound_to = steps_told(_meta(header, descriptor, at))
+        elif header.kind == Kind.SCHEMA:
             self._widths[header.schema] = header.count
         elif header.kind == Kind.FOOTER:
             self._footer = str(_meta(header, descriptor, at).get("status", "finished"))

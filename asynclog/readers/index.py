@@ -16,6 +16,7 @@ from asynclog.wire.codec import raw_payload
 from asynclog.wire.event import read_event
 from asynclog.wire.frame import Frame, unpack_meta
 from asynclog.wire.layout import NUMBERED, Flag, Kind
+from asynclog.wire.rewind import Steps, event_holds, rows_within, sparse_within
 from asynclog.wire.schema import Schema, SchemaBook, Series, sparse_records
 
 # A checksum proves that bytes are what was written, not that an honest program wrote them: these are what the parts of
@@ -90,6 +91,8 @@ class StreamIndex:
     frames: int = 0
     sparse_events: int = 0
     footer: dict[str, Any] | None = None
+    superseded: int = 0
+    """Events that were left out, because training went back behind them."""
     first_ns: int | None = None
     last_ns: int = 0
     _by_number: dict[int, RowsBlock] = field(default_factory=dict)
@@ -139,6 +142,18 @@ class StreamIndex:
                 block = self._block(_unnamed_layout(frame))
             _append(block, frame)
         self._unnamed.clear()
+
+    def leave_out(self, steps: Steps) -> None:
+        """Keep what holds after a rewind to these steps. Once all frames were taken."""
+        before = self.events
+        for block in self.blocks:
+            kept = [one for one in (rows_within(frame, block.schema, steps) for frame in block.frames) if one is not None]
+            block.frames, block.count = kept, sum(one.raw_length for one in kept) // block.schema.stride
+        cut = (sparse_within(frame, self.book.series, steps) for frame in self.sparse)
+        self.sparse = [one for one in cut if one is not None]
+        self.sparse_events = sum(len(one.numbers) for frame in self.sparse for one in sparse_records(raw_payload(frame)))
+        self.stored = [one for one in self.stored if _stored_holds(one, steps)]
+        self.superseded = before - self.events
 
     def decoded(self, stored: Stored) -> Event:
         """The event, with arrays that are views of the file. Raises one of MALFORMED."""
@@ -198,6 +213,15 @@ class StreamIndex:
             block = self._by_layout[layout] = RowsBlock(schema)
             self.blocks.append(block)
         return block
+
+
+def _stored_holds(stored: Stored, steps: Steps) -> bool:
+    try:
+        return event_holds(stored.frame, steps)
+    except MALFORMED:
+        return True  # it is told of as damage when it is decoded
+    finally:
+        stored.frame.__dict__.pop("meta", None)
 
 
 def _append(block: RowsBlock, frame: Frame) -> None:

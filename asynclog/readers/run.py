@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from asynclog.artifacts.stored import StoredArtifact, all_artifacts, one_artifact
+from asynclog.errors import SeriesNotFound
 from asynclog.readers.batches import EVENTS, batches
 from asynclog.readers.columns import BlockColumns, SingleColumns, SparseColumns, adopted
 from asynclog.readers.directory import facts, run_directory
+from asynclog.readers.index import StreamIndex
 from asynclog.readers.joined import JoinedTable, joined_table
 from asynclog.readers.merge import Merger, Part
-from asynclog.readers.scan import Damaged, Progress, ScannedStream, scan_run
+from asynclog.readers.scan import Damaged, Progress, ScannedStream, leave_out_superseded, scan_run
 from asynclog.readers.series import Name, Series, matching, the_one
 from asynclog.readers.timeline import timeline
 from asynclog.sink import Event
+from asynclog.values import Record
 from asynclog.wire.batch import Batch
+from asynclog.wire.rewind import steps_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +56,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class WriterInfo:
-    """One epoch of one writer. Times are ns since 1970. missing: records that never came. error: as text."""
+    """One epoch of one writer. Times are ns since 1970. missing: records that never came. error: as text. rewound_to: the last
+    steps that hold of what was recorded before it, by phase, if it began by going back. superseded: its own events that were
+    left out because a later epoch went back."""
 
     writer: str
     epoch: int
@@ -68,16 +74,22 @@ class WriterInfo:
     last_ns: int
     missing: int
     repeats: int
+    rewound_to: Mapping[str, int] | None = None
+    superseded: int = 0
 
 
-def read(path: "str | os.PathLike[str]", *, progress: Progress | None = None) -> "Run":
+def read(path: "str | os.PathLike[str]", *, superseded: bool = False, progress: Progress | None = None) -> "Run":
     """A run's recording, every checksum verified. Call it from a thread where a loop must not wait.
 
-    path: the run's directory. progress: called with (bytes read, bytes in all). Raises RunNotFound. Damage doesn't
-    raise: it is listed in ``Run.damage``, and everything else is there.
+    path: the run's directory. superseded: with what was recorded beyond a checkpoint that training went back to, which is left
+    out otherwise. progress: called with (bytes read, bytes in all). Raises RunNotFound. Damage doesn't raise: it is listed in
+    ``Run.damage``, and everything else is there.
     """
     directory = run_directory(path)
-    return Run(directory, scan_run(directory, progress))
+    scanned = scan_run(directory, progress)
+    if not superseded:
+        leave_out_superseded(scanned)
+    return Run(directory, scanned)
 
 
 class Run:
@@ -134,6 +146,11 @@ class Run:
         return sum(span.length for index in self._indexes for span in index.missing)
 
     @property
+    def superseded(self) -> int:
+        """Events that were left out, because training went back to a checkpoint before them."""
+        return sum(one.superseded for one in self._indexes)
+
+    @property
     def size_bytes(self) -> int:
         return sum(one.size_bytes for one in self._streams)
 
@@ -145,7 +162,17 @@ class Run:
     def _sources(self) -> dict[Name, list[Part]]:
         """Where each series' numbers are."""
         found: dict[Name, list[Part]] = {}
+        for parts in self._sources_of.values():
+            for name, some in parts.items():
+                found.setdefault(name, []).extend(some)
+        return found
+
+    @cached_property
+    def _sources_of(self) -> dict[str, dict[Name, list[Part]]]:
+        """The same, by writer."""
+        of: dict[str, dict[Name, list[Part]]] = {}
         for index in self._indexes:
+            found = of.setdefault(index.name.writer, {})
             first, others = adopted(index)
             for position, block in enumerate(index.blocks):
                 columns = BlockColumns(block, first.get(position))
@@ -161,14 +188,27 @@ class Run:
                     single.setdefault(Name(*stored[1:4]), []).append(stored)
             for name, events in single.items():
                 found.setdefault(name, []).append(Part(len(events), SingleColumns(index, events), 0))
+        return of
+
+    def _written_by(self, writer: str | None) -> dict[Name, list[Part]]:
+        """Raises SeriesNotFound for a writer that the run hasn't, with those that it has."""
+        if writer is None:
+            return self._sources
+        found = self._sources_of.get(writer)
+        if found is None:
+            raise SeriesNotFound(f"no writer is named {writer!r}; the run has {', '.join(self._sources_of) or 'none'}")
         return found
 
-    def keys(self) -> list[Entry]:
-        """All that the run has under a name, with counts: numbers first, then by kind and name."""
+    def _indexes_of(self, writer: str | None) -> list[StreamIndex]:
+        self._written_by(writer)
+        return [one for one in self._indexes if writer in (None, one.name.writer)]
+
+    def keys(self, writer: str | None = None) -> list[Entry]:
+        """All that the run, or one writer of it, has under a name, with counts: numbers first, then by kind and name."""
         counts: dict[tuple[str, Name], int] = {
-            ("scalar", name): sum(part.points for part in parts) for name, parts in self._sources.items()
+            ("scalar", name): sum(part.points for part in parts) for name, parts in self._written_by(writer).items()
         }
-        for index in self._indexes:
+        for index in self._indexes_of(writer):
             for stored in index.stored:
                 if stored.kind != "scalar":
                     place = (stored.kind, Name(*stored[1:4]))
@@ -176,27 +216,31 @@ class Run:
         ordered = sorted(counts, key=lambda one: (one[0] != "scalar", one[0], one[1].path, one[1].phase))
         return [Entry(kind, *name, counts[kind, name]) for kind, name in ordered]
 
-    def series(self, key: str, namespace: str | None = None, phase: str | None = None) -> Series:
-        """One series as arrays. key: the key, or "namespace/key".
+    def series(self, key: str, namespace: str | None = None, phase: str | None = None, *, writer: str | None = None) -> Series:
+        """One series as arrays. key: the key, or "namespace/key". writer: of one alone, as "rank3"; None: of all, by time.
 
         Raises AmbiguousSeries, listing them, if several match; SeriesNotFound, with near names, if none does.
         """
-        name = the_one(self._sources, key, namespace, phase)
-        return self._merger.series(name, self._sources[name])
+        sources = self._written_by(writer)
+        name = the_one(sources, key, namespace, phase)
+        return self._merger.series(name, sources[name])
 
-    def table(self, key: str, namespace: str | None = None, phase: str | None = None) -> JoinedTable:
-        """All rows of a table, of all its writes. key: the key, or "namespace/key".
+    def table(
+        self, key: str, namespace: str | None = None, phase: str | None = None, *, writer: str | None = None
+    ) -> JoinedTable:
+        """All rows of a table, of all its writes, or of one writer's. key: the key, or "namespace/key".
 
         Raises AmbiguousSeries, listing them, if several tables match; SeriesNotFound, with near names, if none does.
         """
-        stored = (one for index in self._indexes for one in index.stored)
+        indexes = self._indexes_of(writer)
+        stored = (one for index in indexes for one in index.stored)
         names = dict.fromkeys(Name(*one[1:4]) for one in stored if one.kind == "table")
         name = the_one(names, key, namespace, phase, "table")
-        return joined_table(name, timeline(self._indexes, lambda kind, its: kind == "table" and its == name))
+        return joined_table(name, timeline(indexes, lambda kind, its: kind == "table" and its == name))
 
-    def all_series(self, phase: str | None = None) -> Iterator[Series]:
-        """Every series, one after the other."""
-        for name, parts in sorted(self._sources.items()):
+    def all_series(self, phase: str | None = None, *, writer: str | None = None) -> Iterator[Series]:
+        """Every series, or every one of a writer's, one after the other."""
+        for name, parts in sorted(self._written_by(writer).items()):
             if phase is None or name.phase == phase:
                 yield self._merger.series(name, parts)
 
@@ -208,10 +252,12 @@ class Run:
         phase: str | None = None,
         *,
         last: int | None = None,
+        writer: str | None = None,
     ) -> Iterator[Event]:
         """Everything in the order of time, or what matches; arrays are read-only views of the files.
 
-        key: the key, or "namespace/key". last: only the last so many records, of which a row of numbers is one.
+        key: the key, or "namespace/key". last: only the last so many records, of which a row of numbers is one. Raises
+        SeriesNotFound for a writer that the run hasn't.
         """
 
         def wanted(its_kind: str, name: Name) -> bool:
@@ -220,7 +266,7 @@ class Run:
                 or bool(matching((name,), name.key if key is None else key, namespace, phase))
             )
 
-        return timeline(self._indexes, wanted, last)
+        return timeline(self._indexes_of(writer), wanted, last)
 
     def batches(self, writer: str | None = None, epoch: int | None = None, *, events: int = EVENTS) -> Iterator[Batch]:
         """Everything as sinks are given it: writer by writer, epoch by epoch, in the order it was recorded; or what was
@@ -237,6 +283,33 @@ class Run:
             if isinstance(event.value, dict):
                 merged.update(event.value)
         return merged
+
+    @property
+    def error(self) -> str | None:
+        """Why the run failed, on a line: of the writer that gives it its status. None if it didn't."""
+        status = self.status
+        ended = (one.error for one in self._streams if one.newest_epoch and one.status == status and one.error)
+        return next(ended, None)
+
+    @cached_property
+    def traceback(self) -> str | None:
+        """Of the exception that ended the run, as Python prints it; None if none did, or none was recorded."""
+        if self.error is None:
+            return None
+        told = [one.value.exception for one in self.events(kind="record", key="run/error") if isinstance(one.value, Record)]
+        return told[-1] if told else None
+
+    @cached_property
+    def environment(self) -> Mapping[str, Any]:
+        """Where the run was made, as its writer's newest epoch recorded it: command, git, python, packages, machine; what was
+        not committed under "diff". Empty if nothing was recorded."""
+        found: dict[str, Any] = {}
+        for event in self.events(namespace="environment"):
+            if isinstance(event.value, Record):
+                found = dict(event.value.fields)
+            elif event.kind == "string" and event.key == "diff":
+                found["diff"] = event.value
+        return found
 
     @property
     def gaps(self) -> list[dict[str, Any]]:
@@ -289,4 +362,6 @@ def _writer(stream: ScannedStream) -> WriterInfo:
         last_ns=index.last_ns,
         missing=sum(span.length for span in index.missing),
         repeats=index.repeats,
+        rewound_to=steps_told(about) or None,
+        superseded=index.superseded,
     )

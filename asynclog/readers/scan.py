@@ -14,6 +14,7 @@ from asynclog.errors import DamagedFrame
 from asynclog.readers.directory import SegmentFile, StreamName, listed, segment_bytes
 from asynclog.readers.index import MALFORMED, StreamIndex
 from asynclog.wire.layout import HEADER_BYTES, Kind
+from asynclog.wire.rewind import left_of, steps_told
 from asynclog.wire.segment import Damage, Scanner
 
 Progress = Callable[[int, int], None]
@@ -95,6 +96,16 @@ def scan_run(run: Path, progress: Progress | None = None) -> list[ScannedStream]
         stream.index.finish()
         scanned.append(stream)
     return scanned
+
+
+def leave_out_superseded(scanned: Sequence[ScannedStream]) -> None:
+    """Keep of every stream what holds after the rewinds of its writer's later epochs."""
+    for stream in scanned:
+        writer, epoch = stream.name
+        later = {one.name.epoch: steps_told(one.index.about) for one in scanned if one.name.writer == writer}
+        steps = left_of(epoch, later)
+        if steps:
+            stream.index.leave_out(steps)
 
 
 def scan_segment(stream: ScannedStream, file: SegmentFile, *, growing: bool, newest: bool) -> int:

@@ -33,6 +33,8 @@ class Synced:
     total_bytes: int
     failing: bool = False
     """Whether the destination doesn't take anything at the moment."""
+    refused: int = 0
+    """Of the rejected events those whose batches the destination would not take at all."""
 
 
 async def sync(
@@ -41,6 +43,7 @@ async def sync(
     *,
     name: str | None = None,
     follow: bool = False,
+    again: bool = False,
     progress: Callable[[Synced], None] | None = None,
 ) -> Synced:
     """Deliver a run from its journal to a sink, all writers and epochs, from where this route stands in the run.
@@ -48,10 +51,12 @@ async def sync(
     sink: a sink, opened by nobody yet, or a Route, whose filters and limit hold. name: the route's, as ``Route(name=…)``;
     default the sink class's in lower case. A name the run knows goes on where it stands, with what was due to it; one it
     doesn't know begins at the beginning and gets everything. follow: go on until the run ends; otherwise what is there now.
+    again: as if the run didn't know the name: everything once more, which a sink of files begins anew for.
     progress: called ten times a second, on this loop. Cancelled, it ends behind the batch that is being written, which may
     take as long as the route's deadline, and keeps its place.
 
-    A destination that is unavailable is waited for. Raises RunNotFound; RunInUse while another process delivers the run on this
+    A destination that is unavailable is waited for. A sink that fails on a bug of its own is tried three times, and given up at
+    that batch: asked again, this goes on there. Raises RunNotFound; RunInUse while another process delivers the run on this
     route; RunUnwritable where the run can't keep the route's place; InvalidConfiguration; SinkError if the sink was given up.
     """
     if isinstance(sink, Route) and name is not None:
@@ -59,7 +64,7 @@ async def sync(
     directory = await asyncio.to_thread(run_directory, run)
     route = sink if isinstance(sink, Route) else Route(sink, name=name)
     troubles: list[str] = []
-    deliveries = Deliveries(directory, route, Telling(_teller(troubles), _say), follow=follow)
+    deliveries = Deliveries(directory, route, Telling(_teller(troubles), _say), follow=follow, again=again)
     told = 0.0
     try:
         await asyncio.to_thread(deliveries.claim)
@@ -79,7 +84,7 @@ async def sync(
 
 def _synced(route: Route, deliveries: Deliveries) -> Synced:
     counters = deliveries.counters().as_dict()
-    return Synced(route.name, counters, deliveries.complete, *deliveries.read_bytes(), deliveries.failing)
+    return Synced(route.name, counters, deliveries.complete, *deliveries.read_bytes(), deliveries.failing, deliveries.refused)
 
 
 def _teller(fatal: list[str]) -> Callable[[str, str, bool], None]:

@@ -4,11 +4,12 @@ Every look opens the file anew and reads from the last whole frame on. Nothing i
 may cut a short write back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from asynclog.readers.directory import SegmentFile, StreamName
 from asynclog.readers.index import MALFORMED
 from asynclog.wire.frame import Frame
+from asynclog.wire.schema import Series
 from asynclog.wire.segment import Damage, Scanner
 from asynclog.wire.stream import Record, StreamDecoder
 
@@ -25,6 +26,11 @@ class Tail:
         self._decoder = StreamDecoder()
         self._number: int | None = None
         self._scanner = Scanner()
+
+    @property
+    def series(self) -> Mapping[int, Series]:
+        """Those that were named so far, by number."""
+        return self._decoder.book.series
 
     def look(self, files: Sequence[SegmentFile], *, grows: bool) -> list[Record]:
         """Records behind the last look, a window's worth at most; none if there is nothing new.

@@ -99,6 +99,13 @@ class Block:
     def has_room(self, nbytes: int) -> bool:
         return self.offset + nbytes <= len(self.buffer)
 
+    def highest_step(self) -> int | None:
+        """Of the rows written so far; None for none, and for SPARSE records."""
+        if not self.stride or self.offset == BLOCK_HEADER_BYTES:
+            return None
+        fields = np.frombuffer(self.buffer[BLOCK_HEADER_BYTES : self.offset], np.int64)
+        return int(fields[:: self.stride // 8].max())
+
     def mark_announced(self, offset: int) -> None:
         """What lies before ``offset`` needs no recovery: a control record names it."""
         self.announced = offset

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from asynclog.sinks.csv import CSV
     from asynclog.sinks.files.sink import Files
     from asynclog.sinks.jsonl import JSONLines
+    from asynclog.sinks.log_file import LogFile
     from asynclog.sinks.mcap.sink import MCAP
     from asynclog.sinks.memory import Memory
     from asynclog.sinks.mlflow import MLflow
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from asynclog.sinks.parquet.sink import Parquet
     from asynclog.sinks.progress import Progress
     from asynclog.sinks.rerun.sink import Rerun
+    from asynclog.sinks.slack import Slack
     from asynclog.sinks.tensorboard import TensorBoard
     from asynclog.sinks.wandb.sink import WandB
 
@@ -31,6 +33,7 @@ __all__ = [
     "Console",
     "Files",
     "JSONLines",
+    "LogFile",
     "MLflow",
     "Memory",
     "Neptune",
@@ -38,6 +41,7 @@ __all__ = [
     "Parquet",
     "Progress",
     "Rerun",
+    "Slack",
     "TensorBoard",
     "WandB",
 ]
@@ -50,6 +54,7 @@ _HOMES = {
     "Console": "console",
     "Files": "files.sink",
     "JSONLines": "jsonl",
+    "LogFile": "log_file",
     "MCAP": "mcap.sink",
     "MLflow": "mlflow",
     "Memory": "memory",
@@ -58,6 +63,7 @@ _HOMES = {
     "Parquet": "parquet.sink",
     "Progress": "progress",
     "Rerun": "rerun.sink",
+    "Slack": "slack",
     "TensorBoard": "tensorboard",
     "WandB": "wandb.sink",
 }

@@ -19,7 +19,8 @@ class Memory:
     """Keeps everything it is given, for as long as it lives: about 250 bytes a number, media in full.
 
     events: every Event in order. data: "namespace/key" → [(State, value)…]. most_recent_values: "namespace/key" →
-    value. hyperparameters: the settings logged so far, later ones over earlier ones. Arrays are copies.
+    value; most_recent_timestamps: the same → State. hyperparameters: the settings logged so far, later ones over earlier ones.
+    Arrays are copies.
     """
 
     default_place: ClassVar[Place] = "caller"
@@ -29,6 +30,7 @@ class Memory:
         self.events: list[Event] = []
         self.data: dict[str, list[tuple[State, Any]]] = {}
         self.most_recent_values: dict[str, Any] = {}
+        self.most_recent_timestamps: dict[str, State] = {}
         self.hyperparameters: dict[str, Any] = {}
 
     async def write(self, batch: Batch, /) -> None:
@@ -46,6 +48,7 @@ class Memory:
                 self.data.setdefault(name, [])
             self.data[name].append((state, event.value))
             self.most_recent_values[name] = event.value
+            self.most_recent_timestamps[name] = state
             if event.kind == "config":
                 self.hyperparameters.update(event.value)
         self.events.extend(event for _, event in taken)
@@ -56,9 +59,9 @@ class Memory:
     def get_timeseries(self, metric: str, phase: str | None = None) -> dict[str, Array]:
         """One metric ("namespace/key") as arrays of equal length: its values, and where each was recorded.
 
-        The dictionary holds step and epoch (int64), phase (str), elapsed_s and each axis (float64, NaN where a state
-        had none), and under its own name the metric: float64 or int64, objects for other kinds. phase: only this one's
-        points. Raises SeriesNotFound.
+        The dictionary holds step (as batch, too) and epoch (int64), phase (str), elapsed_s and each axis (float64, NaN where
+        a state had none), and under its own name the metric: float64 or int64, objects for other kinds. phase: only this
+        one's points. Raises SeriesNotFound.
         """
         points = [(state, value) for state, value in self.data.get(metric, ()) if phase in (None, state.phase)]
         if not points:
@@ -68,8 +71,10 @@ class Memory:
         states = [state for state, _ in points]
         axes = dict.fromkeys(name for state in states for name in state.axes)
         elapsed = [np.nan if state.elapsed_s is None else state.elapsed_s for state in states]
+        steps = np.array([state.step for state in states], np.int64)
         return {
-            "step": np.array([state.step for state in states], np.int64),
+            "step": steps,
+            "batch": steps,
             "epoch": np.array([state.epoch for state in states], np.int64),
             "phase": np.array([state.phase for state in states]),
             "elapsed_s": np.array(elapsed, np.float64),

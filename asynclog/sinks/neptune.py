@@ -64,7 +64,7 @@ class Neptune:
         _require_neptune()
         self._info = run
         self._id = run.id or secrets.token_hex(8)
-        if run.rank or run.writer != "main":
+        if run.rank or run.writer not in ("main", "rank0"):
             self._id += f"-{run.writer}"
         own = run.sink_directory("neptune")
         self._place = own if self.directory is None else self.directory.expanduser()

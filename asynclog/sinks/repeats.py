@@ -61,6 +61,22 @@ class Repeats:
                 yield Write(one.state, one.time_ns, [event for events in new for event in events])
                 stream.add([entry for entry, _ in entries if not stream.has(entry)])
 
+    def new_of(self, batch: Batch) -> list[tuple[Write, list[Entry]]]:
+        """The same, for a destination that takes a batch in one piece: ``given`` says when it has."""
+        stream = self._stream(batch.writer, batch.epoch)
+        stream.begin(batch.seq)
+        found = []
+        for one in batch.writes():
+            new = [(entry, events) for entry, events in _entries(one) if not stream.has(entry)]
+            if new:
+                events = [event for _, events in new for event in events]
+                found.append((Write(one.state, one.time_ns, events), [entry for entry, _ in new]))
+        return found
+
+    def given(self, batch: Batch, entries: list[Entry]) -> None:
+        """The destination has taken these."""
+        self._stream(batch.writer, batch.epoch).add(entries)
+
     def forget(self, batch: Batch) -> None:
         """What of this batch counts as given doesn't after all: whoever took it is gone."""
         self._stream(batch.writer, batch.epoch).forget()

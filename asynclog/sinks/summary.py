@@ -66,7 +66,7 @@ def in_brief(kind: str, value: Any) -> str:
             return f"{len(value.data)} images {_shape(main.shape)} {main.dtype} …"
         case Image() if value.batch and main.ndim:
             return f"{len(main)} images {_shape(main.shape[1:])} {main.dtype}"
-        case Audio(data=tuple()) | Video(data=tuple()):
+        case Audio(data=tuple()) | Spectrogram(data=tuple()) | Video(data=tuple()):
             return f"{len(value.data)} {kind}s {_shape(main.shape)} {main.dtype} …"
         case Mesh() if main.ndim and value.faces.ndim:
             return f"mesh of {len(main)} vertices and {len(value.faces)} faces"

@@ -19,13 +19,14 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
+from asynclog.flow.hooks import hooks_of
 from asynclog.sink import PLACES, RunInfo, Sink
 from asynclog.state import State
 from asynclog.testing.batches import FIRST_TIME_NS, Entry, batch_of, lend
 from asynclog.testing.delivered import Comparison, Delivered, frozen
 from asynclog.testing.examples import ODD_NAMES, ODD_NUMBERS, every_kind
 from asynclog.testing.turns import Turns
-from asynclog.values import EVERY_KIND
+from asynclog.values import EVERY_KIND, HOOKS, Hook
 
 _HOUR_NS: Final = 3_600_000_000_000
 _TRIES: Final = 3
@@ -96,6 +97,18 @@ class SinkTests:
         sink = self.make_sink(tmp_path)
         self._deliver(sink, tmp_path, [together, [], alone, axes])
         self._check(sink, tmp_path, together + alone + axes)
+
+    def test_takes_the_hooks_that_it_asks_for(self, tmp_path: Path) -> None:
+        """In their places among values; whoever asks for all of them gets a name of anybody's, too."""
+        sink = self.make_sink(tmp_path)
+        wanted = hooks_of(sink)
+        names = [one for one in (*HOOKS, "a name of anybody's") if one in wanted]
+        if not names:
+            pytest.skip("asks for none")
+        entries: list[Entry] = [
+            (State(step, level="epoch"), {"loss": 0.5, name: Hook(name)}) for step, name in enumerate(names)
+        ]
+        self._deliver(sink, tmp_path, [entries])
 
     def test_takes_any_name(self, tmp_path: Path) -> None:
         """No namespace; "/", "..", NUL, emoji, line ends, 10 kB; names that look alike once they are joined."""

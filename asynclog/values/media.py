@@ -168,23 +168,34 @@ class Audio(Value):
 @dataclass(frozen=True, eq=False)
 class Spectrogram(Value):
     """data: sound, as Audio's. n_fft_ms, hop_ms: length and distance of the windows in milliseconds, rounded down to a power of
-    two of samples. It is recorded as sound, and transformed when somebody looks."""
+    two of samples. sep_ms: between several; most: how many are shown. It is recorded as sound, and transformed when somebody
+    looks."""
 
     kind: ClassVar[str] = "spectrogram"
-    data: Array
+    TUPLES: ClassVar[frozenset[str]] = frozenset({"data"})
+    data: Array | tuple[Array, ...]
     sample_rate: int = 44100
     layout: str | None = None
     n_fft_ms: float = 32.0
     hop_ms: float = 8.0
     channel: int | Literal["mean"] | None = None
+    sep_ms: float = 0.0
+    most: int | None = None
 
     def fault(self) -> Fault | None:
-        return numeric(self.data, "iuf") or audio.fault(self.data.shape, self.layout, self.channel)
+        ones = (self.data,) if isinstance(self.data, np.ndarray) else self.data
+        return _first(
+            Fault("sounds", "none of them") if not ones else None,
+            *(numeric(one, "iuf") or audio.fault(one.shape, self.layout, self.channel) for one in ones),
+        )
 
     def canonical(self) -> NDArray[np.float32]:
-        """log10 |STFT|: (n_fft / 2 + 1, 1 + T // hop) float32, the lowest frequency first."""
-        sound = audio.canonical(self.data, self.layout, channel=self.channel)
-        return audio.spectrogram(sound, *audio.window_lengths(self.sample_rate, self.n_fft_ms, self.hop_ms))
+        """log10 |STFT|: (n_fft / 2 + 1, 1 + T // hop) float32, the lowest frequency first; several one after the other, silence
+        between."""
+        ones = (self.data,) if isinstance(self.data, np.ndarray) else self.data[: self.most]
+        lengths = audio.window_lengths(self.sample_rate, self.n_fft_ms, self.hop_ms)
+        sounds = [audio.canonical(one, self.layout, channel=self.channel) for one in ones]
+        return audio.side_by_side([audio.spectrogram(one, *lengths) for one in sounds], round(self.sep_ms / self.hop_ms))
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,6 +72,15 @@ def whole_segment() -> list[Frame]:
 STREAMS: dict[str, tuple[str, Callable[[], list[Frame]]]] = {
     "heartbeat": ("The smallest frame: a header and nothing else.", lambda: [heartbeat(3)]),
     "rows": ("Rows of one column.", lambda: opened(PLAIN.frame(0, START_NS), rows(PLAIN, [(0.5,), (float("nan"),)], step=-1))),
+    "rewound": (
+        "An epoch that began by going back to a checkpoint: by phase the last step that holds of what came before it.",
+        lambda: opened(
+            PLAIN.frame(0, START_NS),
+            rows(PLAIN, [(0.5,)], seq=0, step=801),
+            epoch=1,
+            rewound_to={"train": 800, "valid": 80},
+        ),
+    ),
     "rows-full": (
         "Rows with all that a schema may ask for: due mask, elapsed time, axes, whole numbers that a float can't hold.",
         lambda: opened(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from asynclog.sink import BaseSink, Sink
-from asynclog.sinks import CSV, Alerts, Console, JSONLines, Memory, Progress
+from asynclog.sinks import CSV, Alerts, Console, JSONLines, LogFile, Memory, Progress
 from asynclog.sinks.alerts import Above, Below, Ended, Jump, NotFinite, Silent
 from asynclog.testing import Delivered, SinkTests, batch_of, strategies
 
@@ -52,6 +52,13 @@ class TestJSONLines(SinkTests):
 
     def read_back(self, sink: Any, tmp_path: Path) -> Iterable[Delivered] | None:
         return lines_of(tmp_path / "run" / "metrics.jsonl")
+
+
+class TestLogFile(SinkTests):
+    """It has no reader that could tell a name from its value."""
+
+    def make_sink(self, tmp_path: Path) -> Sink:
+        return LogFile("log.txt")
 
 
 class TestWideCSV(SinkTests):

@@ -103,6 +103,14 @@ class ChokesOnImages(Good):
         return super().line(event)
 
 
+class ChokesOnHooks(Good):
+    hooks = frozenset({"epoch_end"})
+
+    def line(self, event: Event) -> str | None:
+        assert event.kind != "hook"
+        return super().line(event)
+
+
 class UnwrapsLines(Good):
     def line(self, event: Event) -> str | None:
         return super().line(event._replace(key=event.key.replace("\n", " ")))
@@ -279,6 +287,7 @@ _WRONG: list[tuple[Any, str]] = [
     (HoldsAFile, "test_travels_to_its_process"),
     (NumbersOnly, "test_takes_every_kind_in_any_order"),
     (ChokesOnImages, "test_takes_every_kind_in_any_order"),
+    (ChokesOnHooks, "test_takes_the_hooks_that_it_asks_for"),
     (UnwrapsLines, "test_takes_any_name"),
     (FileNames, "test_takes_any_name"),
     (OnePerName, "test_takes_any_name"),

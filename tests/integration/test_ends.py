@@ -114,8 +114,11 @@ async def test_a_body_that_raises_fails_the_run_with_its_error(tmp_path: Path, r
             raise RuntimeError("diverged")
     run = al.read(tmp_path / "run")
     assert run.status == "failed"
-    assert run.writers[0].error == "RuntimeError: diverged"
-    assert len(run) == 10
+    assert run.error == run.writers[0].error == "RuntimeError: diverged"
+    assert run.traceback is not None
+    assert 'raise RuntimeError("diverged")' in run.traceback
+    assert [event.value.where.rpartition(":")[0] for event in run.events(kind="record")] == [__file__]
+    assert len(run) == 10 + 1
 
 
 async def test_a_body_that_is_cancelled_fails_the_run_and_closes_it(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from asynclog.flow.limit import Limiter, RateLimit
 from asynclog.flow.route import Route
 from asynclog.flow.select import Counters, Selector
 from asynclog.sink import Batch, Event
+from asynclog.values import Hook
 from asynclog.wire.frame import Frame
 from asynclog.wire.layout import Kind
 from asynclog.wire.schema import Schema, Series, series_frame
@@ -46,14 +47,18 @@ class Plain:
     async def aclose(self) -> None: ...
 
 
+class Hearing(Plain):
+    hooks = frozenset({"epoch_end"})
+
+
 def subsets(*items: str) -> st.SearchStrategy[set[str] | None]:
     return st.none() | st.sets(st.sampled_from(items))
 
 
 ROUTES = st.builds(
     Route,
-    st.just(Plain()),
-    kinds=st.none() | st.none() | subsets("scalar", "string"),
+    st.just(Plain()) | st.just(Hearing()),
+    kinds=st.none() | st.none() | subsets("scalar", "string", "hook"),
     namespaces=st.none() | st.none() | subsets("", "gan"),
     phases=st.none() | st.none() | subsets("train", "valid"),
 )
@@ -63,7 +68,8 @@ NUMBERS = st.integers(-100, 100)
 
 @dataclass(frozen=True)
 class Write:
-    """One entry of a stream, at a time of its own. schema: None for a text, -1 for an event that is a number, -2 for SPARSE."""
+    """One entry of a stream, at a time of its own. schema: None for a text, -1 for an event that is a number, -2 for SPARSE,
+    -3 for a hook."""
 
     schema: int | None
     due: int
@@ -73,7 +79,7 @@ class Write:
 
 WRITES = st.builds(
     Write,
-    st.none() | st.sampled_from((-1, -2)) | st.integers(0, len(SCHEMAS) - 1),
+    st.none() | st.sampled_from((-1, -2, -3)) | st.integers(0, len(SCHEMAS) - 1),
     MASKS,
     st.tuples(*[NUMBERS] * 4),
     st.lists(st.integers(0, len(ALL) - 1), min_size=1, max_size=4, unique=True).map(tuple),
@@ -95,6 +101,9 @@ def frame_of(time: int, one: Write, seq: int) -> Frame:
         return event("note", "text", seq=seq, time=time, step=time, due=one.due, phase=("train", "valid")[one.numbers[0] % 2])
     if one.schema == -1:
         return event("loose", float(one.numbers[0]), seq=seq, time=time, step=time, due=one.due)
+    if one.schema == -3:
+        name = ("epoch_end", "batch_end")[one.numbers[0] % 2]
+        return event(name, Hook(name), seq=seq, time=time, step=time, due=one.due)
     if one.schema == -2:
         record = sparse_record(time, time, one.series, [float(at) for at in one.series], due=one.due)
         return sparse([record], seq=seq)
@@ -120,7 +129,8 @@ def framed(writes: Sequence[Write], cuts: Sequence[bool]) -> list[Frame]:
 
 
 def identity(one: Event) -> tuple[Any, ...]:
-    return (one.time_ns, one.kind, one.phase, one.namespace, one.key, one.step, one.value)
+    value = one.value.name if one.kind == "hook" else one.value
+    return (one.time_ns, one.kind, one.phase, one.namespace, one.key, one.step, value)
 
 
 class Books(RuleBasedStateMachine):
@@ -152,7 +162,9 @@ class Books(RuleBasedStateMachine):
         self.counters.add(Counters(offered=record.events, delivered=selection.events))
         self.counters.add(selection.settled)
         for part in selection.parts:
-            assert all(self.selector.route.wants(one.kind, one.phase, one.namespace, "batch") for one in part.events())
+            route, events = self.selector.route, list(part.events())
+            assert all(route.wants(one.kind, one.phase, one.namespace, "batch") for one in events)
+            assert all(one.value.name in route.hooks for one in events if one.kind == "hook")
 
     @invariant()
     def what_is_not_settled_waits(self) -> None:
@@ -294,5 +306,5 @@ def test_a_route_gets_the_same_from_a_journal_however_often_it_is_restarted(
 
 
 def test_the_machine_writes_every_kind_of_frame() -> None:
-    kinds = {frame_of(1, Write(one, 1, (1, 2, 3, 4), (0,)), 0).kind for one in (None, -1, -2, 0)}
+    kinds = {frame_of(1, Write(one, 1, (1, 2, 3, 4), (0,)), 0).kind for one in (None, -1, -2, -3, 0)}
     assert kinds == {Kind.EVENT, Kind.SPARSE, Kind.ROWS}

@@ -152,7 +152,7 @@ def _audio(value: Audio) -> str:
 
 
 def _spectrogram(value: Spectrogram) -> str:
-    sound = Audio(value.data, value.sample_rate, value.layout, channel=value.channel)
+    sound = Audio(value.data, value.sample_rate, value.layout, value.sep_ms, value.most, value.channel)
     shown = _uri("image/png", file_of(value, ".png"))
     axes = f"0 to {value.sample_rate / 2:g} Hz, upwards"
     return _figure(f'<img class="wide" alt="spectrogram" src="{shown}">{_player(sound)}', axes) + _facts(value)

@@ -33,7 +33,7 @@ class Rule:
     """What all rules have. to: names of the actions that its alerts go to; None for all. name: unique among the rules of one
     ``Alerts``; default: made of the rule's settings."""
 
-    to: Sequence[str] | None = None
+    to: str | Sequence[str] | None = None
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from asynclog.sinks.alerts.alert import Alert, lines
 Payload = Callable[[Sequence[Alert]], Any]
 _HEADER_NAME: Final = re.compile(r"[!-9;-~]+")
 _HEADER_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
+_ANSWER_BYTES: Final = 4096
 _LONGEST_WAIT_S: Final = 600.0
 """However long a server asks to be left alone."""
 
@@ -48,15 +49,19 @@ class Webhook:
 
     async def send(self, alerts: Sequence[Alert]) -> None:
         """One message for all of them. Raises SinkUnavailable, SinkRejected."""
+        await self.post(self._payload(alerts))
+
+    async def post(self, content: Any) -> bytes:
+        """What json.dumps takes, as a message; returns how the answer begins. Raises SinkUnavailable, SinkRejected."""
         wait = self._not_before - time.monotonic()
         if wait > 0:
             raise SinkUnavailable(f"{self._host} wants to be left alone for {wait:.0f} s more")
-        body = json.dumps(self._payload(alerts)).encode()
+        body = json.dumps(content).encode()
         connection = _connection(self._url, self._timeout)
         posting = asyncio.create_task(asyncio.to_thread(_post, connection, self._url, body, self._headers))
         try:
             async with asyncio.timeout(self._timeout):
-                status, retry_after = await asyncio.shield(posting)
+                status, retry_after, answer = await asyncio.shield(posting)
         except TimeoutError:
             raise SinkUnavailable(f"{self._host} has not answered in {self._timeout:g} s") from None
         except (OSError, HTTPException) as error:
@@ -67,7 +72,7 @@ class Webhook:
                 posting.add_done_callback(_forget)
                 _hang_up(connection)
         if 200 <= status < 300:
-            return
+            return answer
         if status in (408, 425, 429) or status >= 500:
             self._not_before = time.monotonic() + retry_after
             raise SinkUnavailable(f"{self._host} answered {status}")
@@ -118,13 +123,13 @@ def _connection(url: SplitResult, timeout: float) -> HTTPConnection:
     return connection
 
 
-def _post(connection: HTTPConnection, url: SplitResult, body: bytes, headers: Mapping[str, str]) -> tuple[int, float]:
-    """The answer's status, and how many seconds it asks to wait."""
+def _post(connection: HTTPConnection, url: SplitResult, body: bytes, headers: Mapping[str, str]) -> tuple[int, float, bytes]:
+    """The answer's status, how many seconds it asks to wait, and how it begins."""
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     try:
         connection.request("POST", target, body, {"Content-Type": "application/json", "Connection": "close", **headers})
         answer = connection.getresponse()
-        return answer.status, _seconds(answer.getheader("Retry-After"))
+        return answer.status, _seconds(answer.getheader("Retry-After")), answer.read(_ANSWER_BYTES)
     finally:
         connection.close()
 

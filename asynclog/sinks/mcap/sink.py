@@ -10,17 +10,17 @@ from importlib import import_module
 from itertools import repeat
 from pathlib import Path
 from struct import Struct
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from asynclog.errors import InvalidValue
-from asynclog.sink import Batch, Block, Event, Place, RunInfo
-from asynclog.sinks.growing import path_in_run
+from asynclog.sink import Batch, Block, Event, RunInfo
 from asynclog.sinks.mcap.own import message
 from asynclog.sinks.mcap.recording import EVENTS, Message, Name, Recording, complete, identities, is_finished, last_time_ns
 from asynclog.sinks.mcap.shown import messages
 from asynclog.sinks.naming import flat_name
+from asynclog.sinks.recordings import RecordingSink
 from asynclog.sinks.strict_json import json_text
-from asynclog.sinks.successive import Earlier, Identities, existing, following
+from asynclog.sinks.successive import Earlier, Identities
 from asynclog.sinks.summary import described
 
 _VALUE: Final = Struct("<Bd")
@@ -28,7 +28,7 @@ _VALUE_TAG: Final = 1 << 3 | 1  # field 1 of Metric, a double
 _PARAMS: Final = frozenset({"image", "audio", "spectrogram", "video", "histogram", "point_cloud", "mesh", "tensor"})
 
 
-class MCAP:
+class MCAP(RecordingSink[Recording]):
     """A file of MCAP at ``path`` (relative: in the run's directory; rank n: ``<stem>.rank<n><suffix>``).
 
     Each batch is a chunk, which is in the file when it is accepted. A resumed run finishes the file that a crash left without
@@ -38,69 +38,39 @@ class MCAP:
     Raises ImportError, naming the extra, where mcap or Foxglove's schemas are missing.
     """
 
-    default_place: ClassVar[Place] = "process"
-
     def __init__(self, path: str | Path = "run.mcap") -> None:
-        self.path = Path(path)
-        self._recording: Recording | None = None
-        self._earlier: Earlier | None = None
-        self._taken: tuple[str, int, int] | None = None
-        self._rejected: list[str] = []
+        super().__init__(path)
 
-    async def open(self, run: RunInfo) -> None:
+    def _require(self) -> None:
         _check_installed()
-        path = path_in_run(self.path, run)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        there = existing(path)
-        if run.resumed:
-            for one in there:
-                if not is_finished(one):
-                    complete(one)
-            self._earlier = Earlier(there, last_time_ns, identities)
-        else:
-            for one in there:
-                one.unlink()
-        self._recording = Recording(following(path))
+
+    def _ended(self, there: list[Path], run: RunInfo) -> Earlier:
+        for one in there:
+            if not is_finished(one):
+                complete(one)
+        return Earlier(there, last_time_ns, identities)
+
+    def _begun(self, path: Path, run: RunInfo) -> Recording:
+        recording = Recording(path)
         about = {"id": run.id, "name": run.name, "writer": run.writer, "epoch": run.epoch, "rank": run.rank}
-        self._recording.metadata("asynclog.run", {name: str(one) for name, one in about.items()})
+        recording.metadata("asynclog.run", {name: str(one) for name, one in about.items()})
         if run.config:
-            self._recording.metadata("asynclog.config", _settings(run.config))
+            recording.metadata("asynclog.config", _settings(run.config))
+        return recording
 
-    async def write(self, batch: Batch, /) -> None:
-        recording = self._opened
-        this = (batch.writer, batch.epoch, batch.seq)
-        if self._taken != this:
-            self._rejected = []
-            configs = [one.value for one in batch.others() if one.kind == "config"]
-            for one in list(self._messages(batch)):
-                recording.add(one)
-            recording.complete_batch()
-            for config in configs:
-                recording.metadata("asynclog.config", _settings(config))
-            self._taken = this
-        for why in self._rejected:
-            batch.reject(why)
-        recording.accept()
-
-    async def flush(self) -> None:
-        self._opened.sync()
+    def _take(self, recording: Recording, batch: Batch, known: Identities) -> None:
+        configs = [one.value for one in batch.others() if one.kind == "config"]
+        for one in list(self._messages(batch, known)):
+            recording.add(one)
+        recording.complete_batch()
+        for config in configs:
+            recording.metadata("asynclog.config", _settings(config))
 
     async def run_ended(self, status: str, error: str | None) -> None:
         said = {"status": status} | ({} if error is None else {"error": error})
         self._opened.metadata("asynclog.end", said)
 
-    async def aclose(self) -> None:
-        if self._recording is not None:
-            recording, self._recording = self._recording, None
-            recording.finish()
-
-    @property
-    def _opened(self) -> Recording:
-        assert self._recording is not None, "open() comes first"
-        return self._recording
-
-    def _messages(self, batch: Batch) -> Iterator[Message]:
-        known: Identities = frozenset() if self._earlier is None else self._earlier.reaching(batch)
+    def _messages(self, batch: Batch, known: Identities) -> Iterator[Message]:
         for block in batch.blocks():
             yield from _metrics(block, known)
         for event in batch.others():

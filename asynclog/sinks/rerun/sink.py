@@ -8,22 +8,22 @@ numbers. Beside each value lie components of our own, "asynclog:kind" and others
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from asynclog.errors import InvalidValue
-from asynclog.sink import Batch, Block, Event, Place, RunInfo
-from asynclog.sinks.growing import path_in_run
+from asynclog.sink import Batch, Block, Event, RunInfo
+from asynclog.sinks.recordings import RecordingSink
 from asynclog.sinks.rerun.entities import entity, state_of, timelines, told
 from asynclog.sinks.rerun.recording import Recording, complete, identities, last_time_ns
 from asynclog.sinks.rerun.shown import Shown, archetypes
 from asynclog.sinks.strict_json import json_text
-from asynclog.sinks.successive import Earlier, Identities, existing, following
+from asynclog.sinks.successive import Earlier, Identities
 from asynclog.values import Value
 
 
-class Rerun:
+class Rerun(RecordingSink[Recording]):
     """An .rrd file at ``path`` (relative: in the run's directory; rank n: ``<stem>.rank<n><suffix>``).
 
     The application is "asynclog" and the recording's id is the run's, so that the files of all its ranks and processes are one
@@ -35,48 +35,25 @@ class Rerun:
     Raises ImportError, naming the extra, without the SDK.
     """
 
-    default_place: ClassVar[Place] = "process"
-
     def __init__(self, path: str | Path = "run.rrd") -> None:
-        self.path = Path(path)
-        self._recording: Recording | None = None
-        self._earlier: Earlier | None = None
+        super().__init__(path)
         self._named: set[str] = set()
-        self._taken: tuple[str, int, int] | None = None
-        self._rejected: list[str] = []
 
-    async def open(self, run: RunInfo) -> None:
+    def _require(self) -> None:
         try:
             import rerun.chunk  # noqa: F401
         except ImportError as error:
             raise ImportError("this needs rerun-sdk: pip install 'asynclog-stream[rerun]'") from error
-        path = path_in_run(self.path, run)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        there = existing(path)
-        if run.resumed:
-            for one in there:
-                complete(one, run.id)
-            self._earlier = Earlier(existing(path), last_time_ns, identities)
-        else:
-            for one in there:
-                one.unlink()
-        self._recording = Recording(following(path), run.id)
-        self._recording.stream.send_recording_name(run.name)
 
-    async def write(self, batch: Batch, /) -> None:
-        recording = self._opened
-        this = (batch.writer, batch.epoch, batch.seq)
-        if self._taken != this:
-            self._rejected = []
-            self._take(recording.stream, batch)
-            recording.complete_batch()
-            self._taken = this
-        for why in self._rejected:
-            batch.reject(why)
-        recording.accept()
+    def _ended(self, there: list[Path], run: RunInfo) -> Earlier:
+        for one in there:
+            complete(one, run.id)
+        return Earlier([one for one in there if one.exists()], last_time_ns, identities)
 
-    async def flush(self) -> None:
-        self._opened.sync()
+    def _begun(self, path: Path, run: RunInfo) -> Recording:
+        recording = Recording(path, run.id)
+        recording.stream.send_recording_name(run.name)
+        return recording
 
     async def run_ended(self, status: str, error: str | None) -> None:
         recording = self._opened
@@ -84,18 +61,8 @@ class Rerun:
         recording.complete_batch()
         recording.accept()
 
-    async def aclose(self) -> None:
-        if self._recording is not None:
-            recording, self._recording = self._recording, None
-            recording.finish()
-
-    @property
-    def _opened(self) -> Recording:
-        assert self._recording is not None, "open() comes first"
-        return self._recording
-
-    def _take(self, stream: Any, batch: Batch) -> None:
-        known: Identities = frozenset() if self._earlier is None else self._earlier.reaching(batch)
+    def _take(self, recording: Recording, batch: Batch, known: Identities) -> None:
+        stream = recording.stream
         with _strict():
             for block in batch.blocks():
                 self._numbers(stream, block, known)
@@ -106,6 +73,7 @@ class Rerun:
                     self._rejected.append(f"Rerun can't show this {event.kind}: {error}")
                 else:
                     self._event(stream, event, shown, known)
+        recording.complete_batch()
 
     def _numbers(self, stream: Any, block: Block, known: Identities) -> None:
         import rerun as rr

@@ -13,13 +13,13 @@ from asynclog.sinks.growing import GrowingFile
 from asynclog.sinks.tensorboard.protobuf import fields
 from asynclog.sinks.tensorboard.scalars import constant_of_scalar
 from asynclog.sinks.tensorboard.shown import IN_SPACE, SUFFIXES
-from asynclog.sinks.tensorboard.summaries import OURS, first_record
+from asynclog.sinks.tensorboard.summaries import OURS, first_record, purge_record
 from asynclog.sinks.tensorboard.tags import Owner, Tags
 from asynclog.sinks.tensorboard.tfrecord import HEAD, TAIL, is_sound, records
 
 REPEATS_BYTES: Final = 16 << 20
 """How far back it remembers: a crash may lose the cursor's last moves, a few batches of 4 MiB at the most."""
-_SUMMARY, _VALUE = 5, 1
+_STEP, _SUMMARY, _VALUE = 2, 5, 1
 _TAG, _METADATA = 1, 9
 
 
@@ -42,6 +42,13 @@ class EventFile(GrowingFile):
         """Whole records, without those that an earlier epoch has written."""
         if data:
             await self.append(self._once(data) if self._repeats else data)
+
+    async def go_back(self, time: float, last: int) -> None:
+        """Have readers forget what is here at steps beyond ``last``. What comes again from there on is new."""
+        await self.begin()
+        await self.append(purge_record(time, last + 1))
+        self.accept()
+        self._repeats = frozenset(one for one in self._repeats if _step_of(one) <= last)
 
     def _once(self, data: bytes) -> bytes:
         view = memoryview(data)
@@ -96,6 +103,12 @@ class EventFile(GrowingFile):
         form, _, series = ours.partition("\0")
         suffix = next((one for one in SUFFIXES if form in IN_SPACE and tag.endswith(one)), "")
         self.tags.learn(tag.removesuffix(suffix), suffix, Owner(form, series))
+
+
+def _step_of(record: bytes) -> int:
+    step = dict(fields(memoryview(record)[HEAD.size : -TAIL.size])).get(_STEP, 0)
+    assert isinstance(step, int)
+    return step - (1 << 64) if step >= 1 << 63 else step
 
 
 def _text(data: "int | memoryview | None") -> str:

@@ -1,7 +1,8 @@
 """TensorBoard's event files, written as it reads them, and a TensorBoard to look at them if wanted."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from glob import escape
 from pathlib import Path
@@ -33,7 +34,9 @@ class TensorBoard:
     ``DISABLE_TENSORBOARD=1`` says no.
 
     A resumed run appends: a record cut short by a crash is removed, and those that are delivered again, recognised by being
-    equal in tag, step, time and value, are not written twice. A new run replaces its files. Numbers are float32.
+    equal in tag, step, time and value, are not written twice. A new run replaces its files. Numbers are float32. Where training
+    goes back to a checkpoint, TensorBoard is told to forget what lies beyond; of phases that share a directory what lies beyond
+    the latest of their steps.
 
     Raises InvalidConfiguration for a layout, a PR curve's columns or a port that are none.
     """
@@ -79,6 +82,8 @@ class TensorBoard:
             await self._hparams.learn()
         else:
             await asyncio.to_thread(self._begin_anew)
+        if run.rewound_to:
+            await self._go_back(run.rewound_to)
         if self._server is not None and run.rank == 0:
             await self._server.start(base)
 
@@ -126,6 +131,15 @@ class TensorBoard:
             await file.start(time, resumed=self._resumed, then=layout)
             self._files[place] = file
         return file
+
+    async def _go_back(self, steps: Mapping[str, int]) -> None:
+        """In every file there is: also where nothing will come."""
+        now = time.time()
+        for place in ("", *PHASES):
+            last = steps.get(place) if place else max(steps.values()) if len(steps) == len(PHASES) else None
+            path = self._directory / place / f"events.out.tfevents.1.{self._name}"
+            if last is not None and await asyncio.to_thread(path.exists):
+                await (await self._file(place, now)).go_back(now, last)
 
     def _begin_anew(self) -> None:
         """Remove what an earlier delivery of this run has left here, and that alone."""

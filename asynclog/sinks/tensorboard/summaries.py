@@ -18,6 +18,7 @@ from asynclog.sinks.tensorboard.tfrecord import record
 OURS: Final = 47_011
 """A field of the metadata that TensorBoard doesn't have, and skips: the tag's form, NUL, and the series that it shows."""
 _STRING: Final = 7
+_SESSION_LOG, _START = 7, 1
 _NUMBERS: Final = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4}
 Tensor = bytes
 
@@ -60,6 +61,12 @@ def summary_value(tag: str, series: str, shown: Shown) -> bytes:
 def event_record(time: float, step: int, values: Sequence[bytes]) -> bytes:
     """An event of several values, framed."""
     return record(double(1, time) + number(2, step) + part(5, parts(1, values)))
+
+
+def purge_record(time: float, step: int) -> bytes:
+    """The start of a session at a step: readers forget what came before it at that step or beyond. Source: SessionLog in
+    tensorboard/compat/proto/event.proto, and tensorboard/backend/event_processing/plugin_event_accumulator.py."""
+    return record(double(1, time) + number(2, step) + part(_SESSION_LOG, number(1, _START)))
 
 
 def first_record(time: float) -> bytes:

@@ -279,7 +279,7 @@ def _run_id(info: RunInfo) -> str | None:
     """The run's id there; None for a run that nothing can come back to."""
     if not info.id:
         return None
-    return _safe(info.id if info.rank == 0 and info.writer == "main" else f"{info.id}-{info.writer}")
+    return _safe(info.id if info.rank == 0 and info.writer in ("main", "rank0") else f"{info.id}-{info.writer}")
 
 
 def _safe(name: str) -> str:

@@ -62,7 +62,7 @@ def test_all_runs_below_a_directory_are_delivered(asynclog: Invoke, run: Path) -
     ("words", "said"),
     [
         (["--to", "jsonline"], "did you mean 'jsonlines'"),
-        (["--to", "jsonlines"], "needs path"),
+        (["--to", "jsonlines"], "path: it is needed"),
         (["--to", "csv", "--set", "path"], "expected key=value"),
         (["--to", "csv", "--set", "path=x", "--name", "a/b"], "Route name"),
         (["--to", "csv", "--set", "path=x", "--kind", "sclar"], "Route kinds"),
@@ -80,6 +80,24 @@ def test_a_sink_that_is_broken_ends_with_its_traceback(asynclog: Invoke, run: Pa
     assert result.exit_code == 2
     assert "no credentials" in result.stderr
     assert "error     " in result.stderr
+
+
+def test_a_sink_that_raises_ends_it_with_2_and_the_next_try_gets_everything(asynclog: Invoke, run: Path) -> None:
+    result = asynclog("sync", run, "--to", "tests.misbehaving:Raiser", "--name", "route")
+    assert result.exit_code == 2
+    assert "ZeroDivisionError" in result.stderr
+    assert "synced" not in result.stderr
+    again = asynclog("sync", run, "--to", "jsonlines", "--set", "path=lines.jsonl", "--name", "route")
+    assert (again.exit_code, "25 events of" in again.stderr) == (0, True)
+
+
+def test_what_is_refused_makes_the_exit_code_2_and_can_be_had_again(asynclog: Invoke, run: Path) -> None:
+    words = ("sync", run, "--name", "route", "--json")
+    result = asynclog(*words, "--to", "tests.misbehaving:Refuser")
+    assert (result.exit_code, json.loads(result.stdout)["refused"]) == (2, 25)
+    assert "refused   25 events" in result.stderr
+    again = asynclog(*words, "--again", "--to", "jsonlines", "--set", "path=lines.jsonl")
+    assert (again.exit_code, json.loads(again.stdout)["delivered"]) == (0, 25)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -83,8 +83,9 @@ def test_another_packages_sink_is_found_by_its_entry_point(package: str, tmp_pat
     [
         ("jsonline", {}, "did you mean 'jsonlines'"),
         ("zebra", {}, "there are .*console, csv"),
-        ("jsonlines", {}, "needs path: --set path="),
-        ("jsonlines", {"pth": 1}, "no setting 'pth'; did you mean 'path'"),
+        ("jsonlines", {}, "path: it is needed, and has no default"),
+        ("jsonlines", {"pth": 1}, "pth: there is no such setting; did you mean 'path'"),
+        ("jsonlines", {"path": 3}, "path: expected text, got int 3"),
         ("{package}:Plane", {}, "did you mean 'Plain'"),
         ("{package}:number", {}, "expected a class or a function"),
         ("nowhere.py", {}, "there is no file nowhere.py"),

@@ -683,7 +683,7 @@ def test_a_loop_that_was_closed_without_a_word_is_noticed() -> None:
         caller.runner.start_on(loop)
         caller.offer(0, 0.5)
         await caller.flushed(0)
-        while not caller.runner._idle:
+        while not caller.runner._serving.waking.idle:
             await asyncio.sleep(0)
 
     loop.run_until_complete(first())

@@ -126,6 +126,6 @@ def test_what_is_right_is_taken_as_it_is(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("rank", "name"), [(None, "main"), ("3", "rank3"), ("03", "rank3"), ("x", "main")])
+@pytest.mark.parametrize(("rank", "name"), [(None, "main"), ("0", "main"), ("3", "rank3"), ("03", "rank3"), ("x", "main")])
 def test_a_writer_is_named_after_the_rank(rank: str | None, name: str) -> None:
     assert checked_writer(None, {} if rank is None else {"RANK": rank}) == name

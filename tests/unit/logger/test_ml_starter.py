@@ -323,7 +323,7 @@ async def test_a_reduction_of_one_number_is_known(tmp_path: Path, reduction: str
 async def test_batches_of_channels_last_video_and_of_audio_are_shown(tmp_path: Path) -> None:
     """They crashed."""
     clips = np.zeros((3, 5, 8, 10, 3), np.uint8)
-    assert (await shown(tmp_path / "a", lambda log: log.log_videos("x", clips))).shape == (5, 3, 16, 20)
+    assert (await shown(tmp_path / "a", lambda log: log.log_videos("x", clips))).shape == (5, 3, 24, 10)
     sounds = np.zeros((3, 900, 2), np.float32)
     assert (await shown(tmp_path / "b", lambda log: log.log_audios("x", sounds))).shape == (2, 2700)
 

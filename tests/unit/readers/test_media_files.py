@@ -119,6 +119,22 @@ def test_a_mesh_has_vertices_normals_and_faces() -> None:
     assert len(body) == 4 * 24 + 2 * 13
 
 
+def test_a_mesh_as_text_has_colours_normals_and_faces_that_count_from_one() -> None:
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0.25, 1, 0]], np.float32)
+    mesh = Mesh(corners, np.array([[0, 1, 2]]), colors=np.array([[255, 0, 0], [0, 51, 0], [0, 0, 0]], np.uint8))
+    lines = file_of(mesh, ".obj").decode().splitlines()
+    assert lines[:3] == ["v 0 0 0 1 0 0", "v 1 0 0 0 0.2 0", "v 0.25 1 0 0 0 0"]
+    assert lines[3:] == ["vn 0 0 1"] * 3 + ["f 1//1 2//2 3//3"]
+
+
+def test_a_cloud_as_text_is_a_point_a_line() -> None:
+    points = RANDOM.standard_normal((2000, 3)).astype(np.float32)
+    read = np.loadtxt(io.BytesIO(file_of(PointCloud(points), ".txt")))
+    assert read.astype(np.float32).tolist() == points.tolist()
+    coloured = PointCloud(points[:1], colors=np.array([[1, 20, 255]], np.uint8))
+    assert file_of(coloured, ".txt").split()[3:] == [b"1", b"20", b"255"]
+
+
 def test_numbers_come_back_bit_for_bit() -> None:
     data = RANDOM.standard_normal((3, 4)).astype(np.float16)
     assert np.load(io.BytesIO(file_of(Tensor(data), ".npy")), allow_pickle=False).tobytes() == data.tobytes()

@@ -470,7 +470,36 @@ async def test_a_sink_that_is_broken_is_said_with_its_traceback(tmp_path: Path) 
         await al.sync(run, Raiser())
     kept = Kept()
     result = await al.sync(run, kept, name="raiser")
-    assert result.counters["delivered"] == len(kept.steps) < 200_000, "three batches were rejected"
+    assert result.counters["delivered"] == len(kept.steps) == 200_000, "asked again, it goes on at the batch that failed"
+
+
+async def test_a_small_run_is_not_given_up_for_a_broken_sink(run: Path) -> None:
+    """One batch is all there is: it stays, and another try gets it."""
+    recorded(run, status="finished")
+    with pytest.raises(SinkError, match="ZeroDivisionError"):
+        await al.sync(run, Raiser(), name="route")
+    kept = Kept()
+    result = await al.sync(run, kept, name="route")
+    assert (kept.steps, result.counters["rejected"], result.complete) == ([0, 1, 2, 3, 4], 0, True)
+
+
+async def test_a_sink_that_fails_twice_and_then_works_is_tried_on(run: Path) -> None:
+    recorded(run, status="finished")
+    result = await al.sync(run, Raiser(times=2))
+    assert (result.counters["delivered"], result.complete) == (5, True)
+
+
+async def test_again_delivers_what_was_refused_and_all_else(run: Path) -> None:
+    recorded(run, status="finished")
+    assert (await al.sync(run, Refuser(), name="route")).refused == 5
+    kept = Kept()
+    assert (await al.sync(run, kept, name="route")).counters["offered"] == 0
+    result = await al.sync(run, kept, name="route", again=True)
+    assert (kept.steps, result.counters["delivered"], result.refused) == ([0, 1, 2, 3, 4], 5, 0)
+    lines = al.sinks.JSONLines("lines.jsonl")
+    for again in (False, True):
+        await al.sync(run, lines, again=again)
+        assert len((run / "lines.jsonl").read_text().splitlines()) == 5, "a file is begun anew"
 
 
 async def test_a_sink_that_cant_be_opened_loses_nothing(run: Path) -> None:

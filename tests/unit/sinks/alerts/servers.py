@@ -17,6 +17,7 @@ class Channel:
         self.paths: list[str] = []
         self.tries = 0
         self.answer: int | str = 200
+        self.says = b"ok"
         self.retry_after: str | None = None
         self.came = threading.Condition()
         self.over = threading.Event()
@@ -82,9 +83,9 @@ class Channel:
             request.send_response(self.answer)
             if self.retry_after is not None:
                 request.send_header("Retry-After", self.retry_after)
-            request.send_header("Content-Length", "2")
+            request.send_header("Content-Length", str(len(self.says)))
             request.end_headers()
-            request.wfile.write(b"ok")
+            request.wfile.write(self.says)
 
     def waits_for(self, messages: int = 0, tries: int = 0, seconds: float = 30.0) -> None:
         """From a thread: until so many came."""

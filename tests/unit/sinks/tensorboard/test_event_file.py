@@ -163,3 +163,30 @@ def test_a_kill_in_the_middle_of_a_write_loses_and_repeats_nothing(tmp_path: Pat
     for key in range(10):
         assert found[f"train/k{key}"] == [(step, float(np.float32(step / 7))) for step in range(200 * written)]
     assert [step for step, _ in found["train/noise"]] == [200 * number + 199 for number in range(written)]
+
+
+def test_where_training_goes_back_its_reader_forgets_what_lies_beyond(tmp_path: Path) -> None:
+    """Also where nothing new comes, and where a crash has the sink told, and given, the same again."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
+
+    def shown() -> list[tuple[int, float]]:
+        return [(one.step, one.value) for one in accumulator(str(event_file(tmp_path).parent)).Reload().Scalars("train/loss")]
+
+    back = {"rewound_to": dict.fromkeys(("train", "valid", "test"), 1)}
+    again = batch_of([(al.State(step), {"loss": 10.0 + step}) for step in range(2, 5)], first_time_ns=LATER)
+    deliver(TensorBoard(), tmp_path, [batch_of(FIRST), batch_of(SECOND, first_time_ns=LATER // 2)])
+    deliver(TensorBoard(), tmp_path, [], resumed=True, epoch=1, **back)
+    assert shown() == [(0, 0.0), (1, 0.25)]
+    for _ in range(2):
+        deliver(TensorBoard(), tmp_path, [again], resumed=True, epoch=1, **back)
+        assert shown() == [(0, 0.0), (1, 0.25), (2, 12.0), (3, 13.0), (4, 14.0)]
+
+
+def test_phases_with_directories_of_their_own_go_back_by_themselves(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
+    writes: Any = [(al.State(step, phase), {"loss": 1.0}) for step in range(4) for phase in ("train", "valid", "test")]
+    deliver(TensorBoard(run_per_phase=True), tmp_path, [batch_of(writes)])
+    back = {"train": 1, "valid": 2}
+    deliver(TensorBoard(run_per_phase=True), tmp_path, [], resumed=True, epoch=1, rewound_to=back)
+    found = {path.parent.name: accumulator(str(path.parent)).Reload() for path in tmp_path.rglob("*tfevents.1.*")}
+    assert {phase: len(one.Scalars("loss")) for phase, one in found.items()} == {"train": 2, "valid": 3, "test": 4}

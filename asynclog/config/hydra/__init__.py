@@ -1,0 +1,1 @@
+"""Hydra's configs, on its search path by hydra_plugins: the groups ``asynclog``, ``asynclog/sinks`` and ``logger``."""
