@@ -17,6 +17,7 @@ for library in ("mcap", "mcap_protobuf", "foxglove_schemas_protobuf", "PIL", "av
 
 @pytest.mark.blocking
 class TestMCAP(SinkTests):
+    kinds = tuple(kind for kind in EVERY_KIND if kind != "artifact")
     may_block = True
 
     def make_sink(self, tmp_path: Path) -> Sink:

@@ -17,6 +17,7 @@ for library in ("rerun.chunk", "PIL", "av", "soundfile"):
 
 @pytest.mark.blocking
 class TestRerun(SinkTests):
+    kinds = tuple(kind for kind in EVERY_KIND if kind != "artifact")
     may_block = True
 
     def make_sink(self, tmp_path: Path) -> Sink:

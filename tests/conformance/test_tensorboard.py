@@ -45,6 +45,8 @@ def delivered(directory: Path, *, run_per_phase: bool = False) -> Iterator[Deliv
 
 
 class TestTensorBoard(SinkTests):
+    kinds = tuple(kind for kind in EVERY_KIND if kind != "artifact")
+
     def make_sink(self, tmp_path: Path) -> Sink:
         return TensorBoard()
 
