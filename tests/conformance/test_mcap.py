@@ -9,6 +9,7 @@ import pytest
 from asynclog.sink import Sink
 from asynclog.sinks import MCAP
 from asynclog.testing import Delivered, SinkTests
+from asynclog.values import EVERY_KIND
 from tests.mcapfile import logged
 
 for library in ("mcap", "mcap_protobuf", "foxglove_schemas_protobuf", "PIL", "av"):

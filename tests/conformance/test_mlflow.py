@@ -21,6 +21,7 @@ from asynclog.sinks.mlflow.names import image_key, metric_name
 from asynclog.sinks.naming import flat_name
 from asynclog.testing import Delivered, SinkTests
 from asynclog.testing.examples import ODD_NAMES
+from asynclog.values import EVERY_KIND
 
 pytestmark = [
     pytest.mark.blocking,

@@ -9,6 +9,7 @@ import pytest
 from asynclog.sink import Sink
 from asynclog.sinks import Rerun
 from asynclog.testing import Delivered, SinkTests
+from asynclog.values import EVERY_KIND
 from tests.rrdfile import logged
 
 for library in ("rerun.chunk", "PIL", "av", "soundfile"):

@@ -14,6 +14,7 @@ from asynclog.sink import Sink
 from asynclog.sinks import TensorBoard
 from asynclog.testing import Delivered, SinkTests, batch_of, strategies
 from asynclog.testing.batches import FIRST_TIME_NS
+from asynclog.values import EVERY_KIND
 
 loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
 tensor_util = pytest.importorskip("tensorboard.util.tensor_util")
