@@ -17,25 +17,23 @@ class _Listening:
         self._handlers: tuple[logging.Handler, ...] = ()
         self._replaced: Callable[[logging.Logger, logging.LogRecord], None] | None = None
         self._changing = threading.Lock()
-        # A function of its own: a bound method would not be given the logger.
-        self._instead = lambda logger, record: self._call(logger, record)
 
     def begin(self, handler: logging.Handler) -> None:
         with self._changing:
             self._handlers = (*self._handlers, handler)
             if self._replaced is None:
                 self._replaced = logging.Logger.callHandlers
-                logging.Logger.callHandlers = self._instead  # type: ignore[method-assign]
+                logging.Logger.callHandlers = _instead  # type: ignore[method-assign, assignment]
 
     def end(self, handler: logging.Handler) -> None:
         """Where somebody has come after, he stays, and goes on to what does nothing more here."""
         with self._changing:
             self._handlers = tuple(one for one in self._handlers if one is not handler)
-            if not self._handlers and self._replaced is not None and logging.Logger.callHandlers is self._instead:
-                logging.Logger.callHandlers = self._replaced  # type: ignore[method-assign]
+            if not self._handlers and self._replaced is not None and logging.Logger.callHandlers is _instead:
+                logging.Logger.callHandlers = self._replaced  # type: ignore[method-assign, assignment]
                 self._replaced = None
 
-    def _call(self, logger: logging.Logger, record: logging.LogRecord) -> None:
+    def call(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         for one in self._handlers:
             if record.levelno >= one.level:
                 one.handle(record)
@@ -44,6 +42,10 @@ class _Listening:
 
 _AS_IT_CAME: Final = logging.Logger.callHandlers
 _listening: Final = _Listening()
+
+
+def _instead(logger: logging.Logger, record: logging.LogRecord) -> None:
+    _listening.call(logger, record)
 
 
 def listen(handler: logging.Handler) -> None:
