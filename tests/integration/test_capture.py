@@ -541,7 +541,7 @@ def test_one_capture_at_a_time(tmp_path: Path) -> None:
         capture(log, **what),
     ):
         pass
-    for wrong in ({"system": 0}, {"ansi": "no"}, {"stdout": 1}, {"hang_after": "x"}):
+    for wrong in ({"system": 0}, {"ansi": "no"}, {"stdout": 1}, {"hang_after": "x"}, {"logging": "LOUD"}):
         with pytest.raises(al.InvalidConfiguration, match=next(iter(wrong))):
             al.Capture(**wrong)  # type: ignore[arg-type]
 
