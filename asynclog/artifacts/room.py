@@ -1,5 +1,6 @@
 """How much a run's artifacts take, and what of it can go: versions that are old and delivered, content that none refers to."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from asynclog.artifacts.layout import Kept, content_path, listed, unpacked, vers
 from asynclog.artifacts.settings import Artifacts
 from asynclog.errors import DamagedArtifact, InvalidValue
 
+_log = logging.getLogger("asynclog")
 _LOOK_S: Final = 0.05
 DROPPED: Final = "dropped"
 """The folder, below a name's, of versions whose bytes are gone."""
@@ -34,6 +36,7 @@ class Room:
         quota = self._settings.quota
         if quota is None or not size_bytes:
             return
+        told = False
         while size_bytes + (held := self._held_bytes()) > quota:
             more_to_come = self._settings.keep is not None and drop_old()
             if size_bytes + self._held_bytes() <= quota:
@@ -47,6 +50,9 @@ class Room:
                 )
             if given_up():
                 raise GivenUp
+            if not told:
+                told = True
+                _log.warning("an artifact of %d bytes waits for room: old versions are still to be delivered", size_bytes)
             time.sleep(_LOOK_S)
 
     def _held_bytes(self) -> int:

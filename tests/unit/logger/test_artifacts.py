@@ -382,7 +382,9 @@ class Held(al.BaseSink):
         self.taken.append(value.label)
 
 
-async def test_a_write_waits_for_room_that_old_versions_give_when_they_are_delivered(tmp_path: Path, model: Path) -> None:
+async def test_a_write_waits_for_room_that_old_versions_give_when_they_are_delivered(
+    tmp_path: Path, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Two versions fill the quota; the third waits until the first is delivered, and then replaces its bytes."""
     held = Held()
     async with logger(tmp_path, sinks=[held], artifacts=al.Artifacts(quota=10_000, keep=1)) as log:
@@ -402,6 +404,9 @@ async def test_a_write_waits_for_room_that_old_versions_give_when_they_are_deliv
     dropped = {one.version: one.dropped for one in run.artifacts()}
     assert (dropped[0], dropped[2]) == (True, False)
     assert held.taken == ["model:v0", "model:v1", "model:v2"]
+    assert [one for one in caplog.messages if "waits for room" in one] == [
+        "an artifact of 5000 bytes waits for room: old versions are still to be delivered"
+    ]
     with pytest.raises(al.DamagedArtifact, match="were dropped"):
         _ = run.artifact("model", 0).path
     assert al.verify(tmp_path / "run").sound
