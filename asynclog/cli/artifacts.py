@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
+from asynclog.artifacts.layout import FOLDER, names
 from asynclog.artifacts.stored import StoredArtifact, all_artifacts, one_artifact
 from asynclog.cli.ending import ends_well
 from asynclog.cli.screen import errors, print_json, safe, screen
@@ -78,9 +79,10 @@ def fetched(
     """Copy an artifact out of a run, its digest checked."""
     directory = run_directory(run)
     versioned = _VERSION.fullmatch(artifact)
-    if versioned is not None:
-        stored = one_artifact(directory, versioned[1], int(versioned[2]))
-    else:
+    # A name may end as a version does.
+    if versioned is None or artifact in names(directory / FOLDER):
         stored = one_artifact(directory, artifact)
+    else:
+        stored = one_artifact(directory, versioned[1], int(versioned[2]))
     where = stored.download(to)
     errors.print(Text(f"{stored.value.label}, {size(stored.size_bytes)}, written to {where}"), soft_wrap=True)

@@ -52,6 +52,19 @@ def test_copies_the_newest_or_a_version_out_of_a_run(run: Path, tmp_path: Path) 
     assert (tmp_path / "copy" / "inner").read_text() == "inside"
 
 
+def test_a_name_may_end_as_a_version_does(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        for step, name in enumerate(("model", "model:v2")):
+            source.write_text(name)
+            log.log_artifact(name, source)
+            log.write_nowait(step)
+    assert asynclog("artifacts", "get", tmp_path / "run", "model:v2", tmp_path / "of its name").exit_code == 0
+    assert asynclog("artifacts", "get", tmp_path / "run", "model:v0", tmp_path / "of its version").exit_code == 0
+    assert (tmp_path / "of its name").read_text() == "model:v2"
+    assert (tmp_path / "of its version").read_text() == "model"
+
+
 def test_a_name_that_is_not_there_ends_badly_and_names_the_nearest(run: Path, tmp_path: Path) -> None:
     told = asynclog("artifacts", "get", run, "ckpt/bestpt", tmp_path / "new")
     assert told.exit_code != 0
