@@ -21,6 +21,7 @@ from asynclog.sinks.mlflow.names import image_key, metric_name
 from asynclog.sinks.naming import flat_name
 from asynclog.testing import Delivered, SinkTests
 from asynclog.testing.examples import ODD_NAMES
+from asynclog.values import EVERY_KIND
 
 pytestmark = [
     pytest.mark.blocking,
@@ -109,6 +110,7 @@ def found_run(uri: str, run_id: str, experiment: str = "exam", rank: int = 0) ->
 
 
 class TestMLflow(SinkTests):
+    kinds = tuple(kind for kind in EVERY_KIND if kind != "artifact")
     may_block = True
 
     def make_sink(self, tmp_path: Path) -> Sink:

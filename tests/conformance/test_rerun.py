@@ -9,6 +9,7 @@ import pytest
 from asynclog.sink import Sink
 from asynclog.sinks import Rerun
 from asynclog.testing import Delivered, SinkTests
+from asynclog.values import EVERY_KIND
 from tests.rrdfile import logged
 
 for library in ("rerun.chunk", "PIL", "av", "soundfile"):
@@ -17,6 +18,7 @@ for library in ("rerun.chunk", "PIL", "av", "soundfile"):
 
 @pytest.mark.blocking
 class TestRerun(SinkTests):
+    kinds = tuple(kind for kind in EVERY_KIND if kind != "artifact")
     may_block = True
 
     def make_sink(self, tmp_path: Path) -> Sink:

@@ -14,6 +14,7 @@ from asynclog.sink import Sink
 from asynclog.sinks import TensorBoard
 from asynclog.testing import Delivered, SinkTests, batch_of, strategies
 from asynclog.testing.batches import FIRST_TIME_NS
+from asynclog.values import EVERY_KIND
 
 loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
 tensor_util = pytest.importorskip("tensorboard.util.tensor_util")
@@ -45,6 +46,8 @@ def delivered(directory: Path, *, run_per_phase: bool = False) -> Iterator[Deliv
 
 
 class TestTensorBoard(SinkTests):
+    kinds = tuple(kind for kind in EVERY_KIND if kind != "artifact")
+
     def make_sink(self, tmp_path: Path) -> Sink:
         return TensorBoard()
 

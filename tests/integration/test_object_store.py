@@ -279,12 +279,12 @@ async def test_a_directory_on_disk_is_a_store_as_well(tmp_path: Path, model: Pat
     ) as log:
         log.log_artifact("a", model)
         await log.write(0)
-        assert await log.flush(PATIENCE_S) == {"s": 0}
+        assert await log.flush(PATIENCE_S) == {"objectstore": 0}
         log.log_artifact("a/b", model)
         log.log_artifact("c", model)
         await log.write(1)
-        assert await log.flush(PATIENCE_S) == {"s": 0}
-    assert log.statistics()["routes"]["s"]["rejected"] == 1
+        assert await log.flush(PATIENCE_S) == {"objectstore": 0}
+    assert log.statistics()["routes"]["objectstore"]["rejected"] == 1
     assert (tmp_path / "backup" / "run" / "a").read_bytes() == model.read_bytes()
     assert (tmp_path / "backup" / "run" / "c").read_bytes() == model.read_bytes()
 
