@@ -69,8 +69,10 @@ class SyncMonitor:
 
     def close(self) -> None:
         """End the run; waits in this thread until all is delivered, or kept for later."""
-        self._outbox.settle()
-        self.log_to.close()
+        try:
+            self._outbox.settle()
+        finally:
+            self.log_to.close()
 
     def _samples(self, key: str, rollouts: list[Any], state: State) -> None:
         row = [

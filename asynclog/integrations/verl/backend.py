@@ -59,9 +59,11 @@ class Backend:
             return
         self._finished = True
         _open.remove(self)
-        self._outbox.settle()
         error = SystemExit(exit_code) if exit_code else None
-        self.logger.__exit__(None if error is None else type(error), error, None)
+        try:
+            self._outbox.settle()
+        finally:
+            self.logger.__exit__(None if error is None else type(error), error, None)
 
 
 def newest() -> Backend | None:
