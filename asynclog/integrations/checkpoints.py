@@ -7,7 +7,7 @@ and the best.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ class Checkpoints:
     """Those of one training. A checkpoint that wasn't written since it was kept isn't kept again."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, float] = {}
+        self._kept: dict[str, int] = {}
         self._best = ""
 
     def keep(self, log: MultiLogger, path: "str | os.PathLike[str]", state: State, metadata: Mapping[str, Any]) -> bool:
@@ -29,7 +29,7 @@ class Checkpoints:
         where = Path(path)
         if not where.exists():
             return False
-        written = where.stat().st_mtime
+        written = _written_ns(where)
         if self._kept.get(str(where)) == written:
             return False
         self._kept[str(where)] = written
@@ -46,3 +46,9 @@ class Checkpoints:
             self._best = name
             log.log_symlink(f"{_FOLDER}/{name}", f"{_FOLDER}/best", overwrite=True)
             log.write_blocking(state)
+
+
+def _written_ns(path: Path) -> int:
+    """When it was written last. A directory's own time doesn't change with what is written into its files."""
+    below: Iterable[Path] = path.rglob("*") if path.is_dir() else ()
+    return max(one.stat().st_mtime_ns for one in (path, *below) if one.exists())

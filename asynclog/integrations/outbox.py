@@ -2,11 +2,12 @@
 
 A write takes microseconds, so it is done at once. Only when shared memory is full, since the disk can't follow, does it matter
 who calls: a thread waits, a loop must not. Then what was logged is kept here, as a copy, and a task of that loop writes it in
-its order as room comes. That, too, has an end: beyond ``_MOST_BYTES`` even a loop waits, and it is said. Files are copied by a
-thread where a loop would have to wait for the disk.
+its order as room comes. That, too, has an end: beyond ``_MOST_BYTES`` even a loop waits, and it is said. What is left when the
+program ends without a word is written then. Files are copied by a thread where a loop would have to wait for the disk.
 """
 
 import asyncio
+import atexit
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -53,7 +54,7 @@ class Outbox:
         self._held_bytes = 0
         self._lock = RLock()
         self._draining: asyncio.Task[None] | None = None
-        self._has_said_so = False
+        self._has_said_so = self._leaves_last_words = False
         self._files: ThreadPoolExecutor | None = None
         self._copying: set[Future[None]] = set()
 
@@ -77,6 +78,7 @@ class Outbox:
 
     def _send(self, entry: Entry, state: State) -> None:
         if asyncio._get_running_loop() is None:
+            self._write_waiting()
             entry.write_blocking(state)
             return
         try:
@@ -90,11 +92,16 @@ class Outbox:
     def _copy(self, entry: Entry, state: State) -> None:
         if self._files is None:
             self._files = ThreadPoolExecutor(1, thread_name_prefix="asynclog-files")
-        self._copying = {one for one in self._copying if not one.done()}
+        # One that failed stays, to be raised by settle.
+        self._copying = {one for one in self._copying if not one.done() or one.exception() is not None}
         self._copying.add(self._files.submit(entry.write_blocking, state))
 
     def _keep(self, entry: Entry, state: State) -> None:
         nbytes = max(_LEAST_BYTES, _make_its_own(entry))
+        if not self._leaves_last_words:
+            self._leaves_last_words = True
+            # After the logger's own, so before it: the interpreter calls the latest first.
+            atexit.register(self._write_waiting)
         with self._lock:
             self._waiting.append(_Waiting(entry, state, nbytes))
             self._held_bytes += nbytes
@@ -102,7 +109,7 @@ class Outbox:
             if not self._has_said_so:
                 self._has_said_so = True
                 _log.warning("the disk can't follow: %d MiB wait for shared memory, and the loop with them", _MOST_BYTES >> 20)
-            self.settle()
+            self._write_waiting()
         elif self._draining is None or self._draining.done() or self._draining.get_loop().is_closed():
             self._draining = asyncio.get_running_loop().create_task(self._drain(), name="asynclog-outbox")
 
@@ -118,9 +125,14 @@ class Outbox:
 
     def settle(self) -> None:
         """Write what waits, in this thread; of files, wait for their copies. Raises what went wrong with those."""
+        self._write_waiting()
+        self._leaves_last_words = False
+        atexit.unregister(self._write_waiting)
         copying, self._copying = self._copying, set()
         for one in copying:
             one.result()
+
+    def _write_waiting(self) -> None:
         while self._waiting:
             try:
                 self._write_first()

@@ -61,8 +61,10 @@ class AsynclogLogger:
 
     def close(self) -> None:
         """End the run; waits in this thread until all is delivered, or kept for later."""
-        self._outbox.settle()
-        self.logger.close()
+        try:
+            self._outbox.settle()
+        finally:
+            self.logger.close()
 
     def sync(self) -> None:
         """Nothing waits here: what ``log_metrics`` returned for survives this process."""

@@ -43,6 +43,9 @@ class Monitor:
         directory = Path(kwargs.get("output_dir") or ".") / "asynclog"
         self._log = MultiLogger(directory, sinks=self._sinks, config=settings or None, writer=kwargs.get("producer"))
         await self._log.__aenter__()
+        if settings:
+            # What is logged comes by entries of its own, which take nothing else along.
+            await self._log.write(State(0, level="fit"))
         self.run_id = directory.parent.name or None
 
     @property
@@ -100,7 +103,7 @@ class Monitor:
 
     async def log_eval_epoch(self, env_name: str, step: int, episodes: list[Any]) -> None:
         """What an evaluation came to; its episodes were logged as they ended."""
-        rewards = [float(trace.reward) for one in episodes for trace in one.traces]
+        rewards = [float(trace.reward) for one in episodes for trace in one.traces if trace.reward is not None]
         row = [
             Said("log_scalar", f"eval/{env_name}/episodes", len(episodes)),
             Said("log_scalar", f"eval/{env_name}/errors", sum(not one.ok for one in episodes)),

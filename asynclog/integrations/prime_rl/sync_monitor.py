@@ -34,6 +34,9 @@ class SyncMonitor:
         settings = None if run_config is None else _settings(run_config)
         self.log_to = MultiLogger(self.output_dir / "asynclog", sinks=sinks, config=settings)
         self.log_to.__enter__()
+        if settings is not None:
+            # What is logged comes by entries of its own, which take nothing else along.
+            self.log_to.write_blocking(State(0, level="fit"))
         self._outbox = Outbox(self.log_to)
         self._last: dict[str, Any] = {}
         self.run_id: str | None = self.output_dir.resolve().name
@@ -69,8 +72,10 @@ class SyncMonitor:
 
     def close(self) -> None:
         """End the run; waits in this thread until all is delivered, or kept for later."""
-        self._outbox.settle()
-        self.log_to.close()
+        try:
+            self._outbox.settle()
+        finally:
+            self.log_to.close()
 
     def _samples(self, key: str, rollouts: list[Any], state: State) -> None:
         row = [

@@ -36,6 +36,9 @@ class Backend:
         self.directory = above / str(project_name) / str(experiment_name)
         self.logger = MultiLogger(self.directory, sinks=sinks, config=None if config is None else _settings(config))
         self.logger.__enter__()
+        if config is not None:
+            # What is logged comes by entries of its own, which take nothing else along.
+            self.logger.write_blocking(State(0, level="fit"))
         self._outbox = Outbox(self.logger)
         self._finished = False
         _open.append(self)
@@ -59,9 +62,11 @@ class Backend:
             return
         self._finished = True
         _open.remove(self)
-        self._outbox.settle()
         error = SystemExit(exit_code) if exit_code else None
-        self.logger.__exit__(None if error is None else type(error), error, None)
+        try:
+            self._outbox.settle()
+        finally:
+            self.logger.__exit__(None if error is None else type(error), error, None)
 
 
 def newest() -> Backend | None:

@@ -9,10 +9,12 @@ import secrets
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any, Final
 
 from asynclog.integrations.wandb.said import UsageError, once
+from asynclog.readers.run import read
 
 _ALPHABET: Final = string.ascii_lowercase + string.digits
 _FORBIDDEN: Final = "/\\#?%:"
@@ -94,13 +96,13 @@ def beginning(given: Mapping[str, Any], settings: Any = None, environ: Mapping[s
     project = str(asked.get("project") or "uncategorized")
     above = Path(asked.get("dir") or "runs") / _as_directory(project)
     identity = asked.get("id") or (_last(above) if resume == "auto" else None) or _new_id()
-    if any(one in _FORBIDDEN for one in identity):
-        raise UsageError(f"a run's id has none of {_FORBIDDEN}: {identity!r}")
+    if any(one in _FORBIDDEN for one in identity) or not identity.strip("."):
+        raise UsageError(f"a run's id has none of {_FORBIDDEN}, and isn't dots alone: {identity!r}")
     name = asked.get("name")
-    before = next(
-        (one for one in (above / identity, *sorted(above.glob(f"*-{identity}"))) if (one / "run.json").exists()), None
-    )
+    before = _there(above, identity)
     directory = above / (f"{_as_directory(name)}-{identity}" if name else identity)
+    if before is None and (other := _id_in(directory)) is not None:
+        raise UsageError(f"{str(directory)!r} is the run {other!r}: give this one, {identity!r}, another name")
     tags = asked.get("tags") or ()
     return Beginning(
         id=identity,
@@ -129,6 +131,23 @@ def forget(run: Beginning) -> None:
     """It ended as it should."""
     if _last(run.directory.parent) == run.id:
         (run.directory.parent / _LAST).unlink(missing_ok=True)
+
+
+def _there(above: Path, identity: str) -> Path | None:
+    """Where a run of this id lies. "seed-1" says nothing: it is a run of that id, or one of id "1" with the name "seed"."""
+    for one in (above / identity, *sorted(above.glob(f"*-{escape(identity)}"))):
+        said = _id_in(one)
+        if said == identity or (said is None and one.name == identity and (one / "run.json").exists()):
+            return one
+    return None
+
+
+def _id_in(directory: Path) -> str | None:
+    """The id that a run was begun with; None if there is no run, or it doesn't say (yet)."""
+    if not (directory / "run.json").exists():
+        return None
+    about = read(directory).config.get("wandb")
+    return about.get("id") if isinstance(about, Mapping) else None
 
 
 def _last(above: Path) -> str | None:

@@ -221,9 +221,11 @@ class Run:
         atexit.unregister(self.leave)
         self._watching.unwatch()
         if self._outbox is not None and self._logger is not None:
-            self._settle()
-            self._finished = True
-            self._logger.__exit__(None if error is None else type(error), error, None)
+            try:
+                self._settle()
+            finally:
+                self._finished = True
+                self._logger.__exit__(None if error is None else type(error), error, None)
             if error is None:
                 forget(self._about)
         self._finished = True

@@ -142,6 +142,22 @@ def test_the_monitor_that_is_not_awaited_keeps_samples_and_distributions(tmp_pat
     assert json.loads((tmp_path / "final_summary.json").read_text()) == monitor.history[-1]
 
 
+def test_a_trace_that_nobody_scored_counts_as_an_episode_and_not_as_a_reward(tmp_path: Path) -> None:
+    scored, unscored = (episode(one, at, 0) for at, one in enumerate(generated(Learner(), 2, 0, seed=0)))
+    unscored.traces[0].reward = None
+
+    async def main() -> None:
+        monitor = prime_rl.Monitor()
+        await monitor.init(output_dir=tmp_path)
+        await monitor.log_eval_epoch("digits", 3, [scored, unscored])
+        await monitor.finalize()
+
+    asyncio.run(main())
+    run = al.read(tmp_path / "asynclog")
+    assert run.series("eval/digits/episodes").value.tolist() == [2]
+    assert run.series("eval/digits/reward/mean").value.tolist() == [scored.traces[0].reward]
+
+
 def test_before_init_it_says_what_is_missing() -> None:
     with pytest.raises(RuntimeError, match="init"):
         asyncio.run(prime_rl.Monitor(None).log_metrics({"x": 1.0}, 0))

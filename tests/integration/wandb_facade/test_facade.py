@@ -378,6 +378,36 @@ def test_a_run_is_gone_on_with(tmp_path: Path) -> None:
     assert steps_of(ended(second), "x") == [0, 1, 2]
 
 
+def test_runs_whose_ids_and_names_look_alike_are_kept_apart(tmp_path: Path) -> None:
+    """seed-1 is a run of that id, and where one of id 1 that is called seed would lie."""
+    first = wandb.init(dir=tmp_path, id="seed-1")
+    first.log({"x": 0.0})
+    first.finish()
+    with pytest.raises(wandb.UsageError, match="is the run 'seed-1'"):
+        wandb.init(dir=tmp_path, id="1", name="seed")
+    for identity in ("1", "*", "see[d]-1"):
+        other = wandb.init(dir=tmp_path, id=identity)
+        other.log({"x": 1.0})
+        other.finish()
+        assert (other.resumed, other.directory.name) == (False, identity)
+    assert al.read(first.directory).series("x").value.tolist() == [0.0]
+
+
+def test_a_named_run_is_found_by_its_id_whatever_it_is_called_now(tmp_path: Path) -> None:
+    first = wandb.init(dir=tmp_path, id="a[1]", name="before")
+    first.log({"x": 0.0})
+    first.finish()
+    again = wandb.init(dir=tmp_path, id="a[1]", name="after", resume="must")
+    assert (again.resumed, again.directory) == (True, first.directory)
+
+
+@pytest.mark.parametrize("identity", ["..", ".", "a/b"])
+def test_an_id_that_leads_elsewhere_is_refused(tmp_path: Path, identity: str) -> None:
+    with pytest.raises(wandb.UsageError, match="id"):
+        wandb.init(dir=tmp_path / "runs", id=identity)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_auto_resumes_what_was_not_finished(tmp_path: Path) -> None:
     left = wandb.init(dir=tmp_path, resume="auto")
     left.log({"x": 0.0})
