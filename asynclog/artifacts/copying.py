@@ -55,6 +55,15 @@ def copy_file(source: str, target: str, given_up: Callable[[], bool], *, durable
     return copied
 
 
+def digest_file(path: str, given_up: Callable[[], bool]) -> Copied:
+    """What a copy would be, as the file is now. Raises OSError, GivenUp."""
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return _digest(reading, given_up)
+    finally:
+        os.close(reading)
+
+
 def _copy(reading: int, writing: int, source: str, given_up: Callable[[], bool]) -> Copied:
     if not stat.S_ISREG(os.fstat(reading).st_mode):
         raise not_a_file(source, os.fstat(reading))

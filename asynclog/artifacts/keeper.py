@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from asynclog.artifacts.asked import Asked, Place
-from asynclog.artifacts.copying import copy_file
+from asynclog.artifacts.copying import copy_file, digest_file
 from asynclog.artifacts.durable import ONE_BY_ONE, sync_all, sync_folders
 from asynclog.artifacts.layout import (
     FOLDER,
@@ -90,7 +90,10 @@ class Keeper:
             if asked.path is None:
                 return self._published(name, asked, place, _Staged({}, "", 0, None))
             found = found_at(Path(asked.path))
-            self._room.have(found.size_bytes, given_up, self._drop_old, waits=waits)
+            needed = found.size_bytes
+            if not self._room.has(needed):
+                needed = self._new_bytes(found, given_up)
+            self._room.have(needed, given_up, self._drop_old, waits=waits)
             with self._scratch() as folder:
                 staged = self._staged(found, folder, given_up)
                 return self._published(name, asked, place, staged)
@@ -242,6 +245,11 @@ class Keeper:
         raise InvalidValue(kind="artifact", expected=f"at most {_LONGEST_CHAIN} symlinks in a row", got=repr(target))
 
     # -- room -------------------------------------------------------------------------------------------------------
+
+    def _new_bytes(self, found: Found, given_up: Callable[[], bool]) -> int:
+        """How much room it takes, as equal bytes are kept once. Reads all of it, so only asked where room is short."""
+        new = dict(digest_file(one.where, given_up) for one in found.files)
+        return sum(size for digest, size in new.items() if not content_path(self._home, digest).exists())
 
     def _drop_old(self) -> bool:
         with self._locked():

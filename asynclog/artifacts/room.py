@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +23,16 @@ class Room:
     def __init__(self, home: Path, settings: Artifacts, writer: str, delivered: Callable[[Kept], bool]) -> None:
         self._home, self._settings, self._writer, self._delivered = home, settings, writer, delivered
 
+    def has(self, size_bytes: int) -> bool:
+        """Whether there is room for so many bytes now."""
+        quota = self._settings.quota
+        return quota is None or size_bytes + self._held_bytes() <= quota
+
     def have(self, size_bytes: int, given_up: Callable[[], bool], drop_old: Callable[[], bool], *, waits: bool) -> None:
         """Return when there is room for so many bytes. drop_old(): drop what can be; whether something will be, later. Raises
         InvalidValue where there is none, and none will come, GivenUp."""
         quota = self._settings.quota
-        if quota is None:
+        if quota is None or not size_bytes:
             return
         while size_bytes + (held := self._held_bytes()) > quota:
             more_to_come = self._settings.keep is not None and drop_old()
@@ -44,7 +50,12 @@ class Room:
             time.sleep(_LOOK_S)
 
     def _held_bytes(self) -> int:
-        return sum(one.stat().st_size for one in _contents(self._home))
+        held = 0
+        for one in _contents(self._home):
+            # Another writer may be dropping it.
+            with suppress(FileNotFoundError):
+                held += one.stat().st_size
+        return held
 
     def drop_old(self) -> bool:
         """Drop the bytes of this writer's versions that are old and delivered; whether others are old and not yet delivered."""

@@ -2,7 +2,9 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ SECTION: Final = "asynclog"
 """Where the logger's configuration stands in a file that has others' in it."""
 _MOST_VALUES: Final = 1_000_000
 """Of a file, with what an alias stands for counted each time: ten lines of aliases make ten billion."""
+_EXPONENT: Final = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)[eE][-+]?[0-9]+$")
 _WAY: Final = "reading a YAML file needs the extra: pip install 'asynclog-stream[config]'"
 
 
@@ -21,8 +24,8 @@ def load(path: "str | os.PathLike[str]") -> dict[str, Any]:
     """The mapping of a YAML file, with those that it inherits from merged under it; ``base_config`` itself isn't in it.
 
     Mappings merge key by key, at every depth; anything else replaces what stands under it. A relative path of a .py file, of
-    a logger or sink, is one beside the file that names it, and comes back absolute. Raises InvalidConfiguration for a file that
-    is missing, no YAML, no mapping, or its own ancestor; ImportError without PyYAML.
+    a logger or sink, is one beside the file that names it, and comes back absolute. 1e-3 is a number, as in YAML 1.2. Raises
+    InvalidConfiguration for a file that is missing, no YAML, no mapping, or its own ancestor; ImportError without PyYAML.
     """
     return _inherited(Path(path), ())
 
@@ -52,7 +55,7 @@ def _parsed(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         raise ImportError(_WAY) from error
     asked = _asked_by(below)
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506 - it is a safe one
     except OSError as error:
         raise InvalidConfiguration(f"{path}{asked}: {error.strerror or error}") from error
     except Exception as error:
@@ -63,6 +66,18 @@ def _parsed(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     if _values(found, {}) > _MOST_VALUES:
         raise InvalidConfiguration(f"{path}{asked}: more than {_MOST_VALUES:,} values, with aliases counted each time")
     return found
+
+
+@cache
+def _loader() -> Any:
+    """PyYAML's safe one, to which 1e-3 is a number, as YAML 1.2 and OmegaConf have it: 1.1 wants 1.0e-3, and makes it text."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+    return Loader
 
 
 def _asked_by(below: tuple[Path, ...]) -> str:

@@ -52,7 +52,7 @@ def maker_named(name: str) -> Callable[..., Any]:
         route = Path(name).stem if is_file(name) else name.rpartition(".")[2]
 
         def make(**settings: Any) -> ModuleSink:
-            return ModuleSink(place, route, settings)
+            return ModuleSink(place, route, settings, as_arguments=True)
 
         return make
     known = [*ours, *(one.name for one in entry_points(group=ENTRY_POINTS))]

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from asynclog.config.fitting import unfit
 from asynclog.config.locating import EXPORTS, is_file
 from asynclog.errors import InvalidConfiguration
 from asynclog.sink import Batch, Place, RunInfo, Sink
@@ -25,14 +26,19 @@ STARTS: Final = "starts.txt"
 class ModuleSink:
     """module: a dotted name, or the path of a .py file. name: the route's, and that of its directory ``sinks/<name>``.
 
-    config: what the class is given as such. root_dir: where a ported logger writes, in place of the sink's own directory.
+    config: what the class is given as such. as_arguments: whether its keys are arguments, too, as they are of a sink that is
+    named in full. root_dir: where a ported logger writes, in place of the sink's own directory.
+
     Opening raises whatever the module raises, and InvalidConfiguration for an export that makes no sink.
     """
 
     default_place: ClassVar[Place] = "process"
 
-    def __init__(self, module: str, name: str, config: Mapping[str, Any], root_dir: Path | None = None) -> None:
+    def __init__(
+        self, module: str, name: str, config: Mapping[str, Any], root_dir: Path | None = None, *, as_arguments: bool = False
+    ) -> None:
         self.module, self.name, self.config, self.root_dir = module, name, config, root_dir
+        self.as_arguments = as_arguments
         self._sink: Sink | None = None
 
     async def open(self, run: RunInfo) -> None:
@@ -89,7 +95,15 @@ class ModuleSink:
             return export
         offered = {"config": self.config, "directory": directory}
         wanted = inspect.signature(export).parameters
-        return export(**{name: given for name, given in offered.items() if name in wanted})
+        given = {name: one for name, one in offered.items() if name in wanted}
+        if self.as_arguments:
+            # Whoever takes them as config need not name them; of anybody else one that isn't named would be lost in silence.
+            whole = "config" in wanted
+            given = {name: one for name, one in self.config.items() if not whole or name in wanted} | given
+            wrong = [f"{argument}: {why}" for argument, why in unfit(export, given)]
+            if wrong:
+                raise InvalidConfiguration(f"sink {self.module}: {'; '.join(wrong)}")
+        return export(**given)
 
     def __repr__(self) -> str:
         return f"<ModuleSink {self.name}: {self.module}>"

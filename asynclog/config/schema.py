@@ -8,6 +8,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 
 from asynclog import sinks
+from asynclog.config.files import BASE
 from asynclog.config.fitting import annotations, parameters
 from asynclog.config.lookup import maker_named
 from asynclog.config.models import LoggerSettings
@@ -20,6 +21,8 @@ def json_schema() -> dict[str, Any]:
     found = LoggerSettings.model_json_schema()
     (entry,) = [one for one in found["$defs"]["SinkEntry"]["anyOf"] if one.get("type") == "object"]
     entry["allOf"] = [_of_sink(name.lower(), maker_named(name)) for name in sinks.__all__]
+    # Of files alone: it is gone when the models look.
+    found["properties"][BASE] = {"type": "string", "description": "the path of a file, beside this one, that lies under it"}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "asynclog"}
 
 

@@ -41,8 +41,9 @@ class Source:
         return self.origins((*self.prefix, *key))
 
     def repeated(self) -> list[Complaint]:
-        """Keys that stand twice in one mapping of the file, of which YAML takes the last."""
-        return [] if self.origins is None else self.origins.repeated
+        """Keys of the logger's that stand twice in one mapping of the file, of which YAML takes the last."""
+        found = [] if self.origins is None else self.origins.repeated
+        return [one for one in found if one.key[: len(self.prefix)] == self.prefix]
 
     def written(self, key: Key) -> Key:
         """A key as it is written: of sinks that are a mapping, by their names."""

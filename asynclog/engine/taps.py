@@ -163,6 +163,8 @@ class _Stream:
         self.end = 0
         self._ending = False
         self._finished = False
+        self._passing = threading.Lock()
+        """Whoever holds it may read what is to be shown, or leave some of it out."""
         self._leaving = threading.Event()
         self._writing = threading.Lock()
         self._shower = threading.Thread(target=self._show, name=f"asynclog-{tap.stream}", daemon=True)
@@ -178,6 +180,8 @@ class _Stream:
             self.budget = min(_BURST_LINES, self.budget + (now - self._filled) * _LINES_A_SECOND)
         self._filled = now
         size = self.end
+        if size - self._shown > _UNSHOWN_BYTES:
+            self._leave_out(size - _UNSHOWN_BYTES // 4)
         behind = size - self._splitter.at
         if behind > _BEHIND_BYTES:
             self._splitter.skip(behind - _BEHIND_BYTES // 4)
@@ -228,16 +232,26 @@ class _Stream:
         if held:
             self._writing.release()
 
+    def _leave_out(self, until: int) -> None:
+        """Here, as a terminal that takes nothing holds the other thread in a write."""
+        with self._passing:
+            self._pass(until)
+        self._give_back()
+
+    def _pass(self, until: int) -> None:
+        self._shown = max(self._shown, until)
+        os.lseek(self.file, self._shown, os.SEEK_SET)
+
     def _show(self) -> None:
         while True:
-            size = os.fstat(self.file).st_size
-            if self._shown >= size:
+            with self._passing:
+                at = self._shown
+                data = os.pread(self.file, _READ_BYTES, at)
+            until = at + len(data)
+            if not data:
                 if self._leaving.wait(LOOK_S / 2):
                     return
                 continue
-            if size - self._shown > _UNSHOWN_BYTES:
-                self._shown = size - _UNSHOWN_BYTES // 4
-            data = os.pread(self.file, min(_READ_BYTES, size - self._shown), self._shown)
             while data:
                 try:
                     with self._writing:
@@ -249,8 +263,8 @@ class _Stream:
                     break
                 if self._leaving.is_set():
                     break
-            self._shown = min(size, self._shown + _READ_BYTES)
-            os.lseek(self.file, self._shown, os.SEEK_SET)
+            with self._passing:
+                self._pass(until)
 
     def shown_all(self, patience_s: float) -> bool:
         give_up = time.monotonic() + patience_s

@@ -57,7 +57,8 @@ class Logger:
         self.log_dir, self.ckpt_dir = os.path.join(self.root_dir, "log"), os.path.join(self.root_dir, "checkpoints")
         self.tracked_variables: Mapping[str, list[str]] = self.config.arguments()["tracked_variables"]
         self.log: MultiLogger = from_config(self.config.settings())
-        self.routines = Routines(self.log, **self.config.arguments())
+        # Without any, the data's own output_parser counts.
+        self.routines = Routines(self.log, **self.config.arguments() | {"tracked_variables": self.tracked_variables or None})
 
     def log_iter(self, batch: Mapping[str, Any]) -> None:
         """What one iteration had: phase, epoch, and the tracked keys."""
@@ -78,17 +79,21 @@ class Logger:
     def end_log(self) -> None:
         """The end of the training: the run is ended, and everything delivered. Raises an ExceptionGroup of SinkErrors if sinks
         were stopped on the way. A second time does nothing."""
-        self.routines.end_log_blocking()
-        self.log.close()
+        try:
+            self.routines.end_log_blocking()
+        finally:
+            self.log.close()
 
     def __enter__(self) -> Self:
         self.log.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is None:
-            self.routines.end_log_blocking()
-        self.log.__exit__(kind, error, trace)
+        try:
+            if error is None:
+                self.routines.end_log_blocking()
+        finally:
+            self.log.__exit__(kind, error, trace)
 
     def __repr__(self) -> str:
         return f"<Logger {self.name!r} for {self.config.logint}: {self.routines!r}>"

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 from asynclog.errors import InvalidConfiguration
 from asynclog.logger.naming import described
 from asynclog.logger.parts import ChildLogger
-from asynclog.routines.group import rank_here
+from asynclog.routines.group import is_over, rank_here
 from asynclog.routines.tracker import Epoch, Tracker
 
 Save = Callable[[Path, dict[str, Any]], Any]
@@ -28,12 +28,13 @@ _LATEST: Final = "_latest"
 
 class Checkpoints(Tracker):
     """save(path, info) writes a checkpoint; info has epoch, batch (the step) and, for the best, select_metric. By rank 0 alone,
-    and in a thread; every_rank: by each, for what is saved in shards. What is written of each is recorded as text,
-    ``checkpoint/<which>``.
+    and in a thread; every_rank: by each in a directory of its own, ``rank<n>``, for what is saved in shards. What is written of
+    each is recorded as text, ``checkpoint/<which>``.
 
     every: an epoch number of these, or each so many epochs; None: none. latest_every: each so many epochs; None: never.
     select: a tracked metric; larger: whether more is better. keep: how many of ``every``'s stay; None: all. artifacts: whether
-    the run keeps each as an artifact, too: checkpoint/latest.pt, checkpoint/selected.pt as versions, checkpoint/<epoch>.pt.
+    the run keeps each as an artifact, too: checkpoint/latest.pt, checkpoint/selected.pt as versions, checkpoint/<epoch>.pt; of
+    ranks that all save, below checkpoint/rank<n>.
     Raises InvalidConfiguration.
     """
 
@@ -78,18 +79,27 @@ class Checkpoints(Tracker):
         elif phase == "valid" and self.select is not None and self.select in epoch.means:
             mean = epoch.means[self.select]
             if self._is_better(mean):
-                self._replace(_SELECTED, self.directory / f"{_SELECTED}{self.suffix}", info | {"select_metric": mean})
-                note = {"metric": self.select, "value": mean, "epoch": info["epoch"], "step": info["batch"]}
-                (self.directory / f"{_SELECTED}.json").write_text(json.dumps(note) + "\n")
+                self._replace(_SELECTED, self._place / f"{_SELECTED}{self.suffix}", info | {"select_metric": mean})
+                self._note({"metric": self.select, "value": mean, "epoch": info["epoch"], "step": info["batch"]})
 
     def _settle_train(self, number: int, info: dict[str, Any]) -> None:
         if self.save_next or self._is_due(number):
             self.save_next = False
-            self._replace("epoch", self.directory / f"{number}{self.suffix}", info)
-            self._forget(f"*{self.suffix}", self.keep)
+            self._replace("epoch", self._place / f"{number}{self.suffix}", info)
+            self._forget(self.suffix, self.keep, number)
         if self.latest_every is not None and number % self.latest_every == 0:
-            self._replace("latest", self.directory / f"{number}{_LATEST}{self.suffix}", info)
-            self._forget(f"*{_LATEST}{self.suffix}", 1)
+            self._replace("latest", self._place / f"{number}{_LATEST}{self.suffix}", info)
+            self._forget(f"{_LATEST}{self.suffix}", 1, number)
+
+    @property
+    def _place(self) -> Path:
+        # Ranks that all save would rename each other's drafts.
+        return self.directory / self._own if self._own else self.directory
+
+    @property
+    def _own(self) -> str:
+        """The name of this rank's directory, if it has one."""
+        return f"rank{rank_here()}" if self.every_rank and not is_over() else ""
 
     def _is_due(self, number: int) -> bool:
         if self.every is None:
@@ -99,7 +109,7 @@ class Checkpoints(Tracker):
     def best(self) -> float | None:
         """The metric's mean of the best so far, of earlier runs in this directory too."""
         try:
-            return float(json.loads((self.directory / f"{_SELECTED}.json").read_text())["value"])
+            return float(json.loads((self._place / f"{_SELECTED}.json").read_text())["value"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -110,7 +120,7 @@ class Checkpoints(Tracker):
         return mean > best if self.larger else mean < best
 
     def _replace(self, which: str, path: Path, info: dict[str, Any]) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft, old = path.with_name(f".{path.name}"), path.with_name(f".old-{path.name}")
         for left in (draft, old):
             _remove(left)
@@ -121,12 +131,21 @@ class Checkpoints(Tracker):
         _remove(old)
         self._written.append((which, path))
 
-    def _forget(self, pattern: str, keep: int | None) -> None:
-        """Of those that are numbered, the ones with the highest numbers stay."""
-        end = pattern.removeprefix("*")
-        numbered = [one for one in self.directory.glob(pattern) if one.name.removesuffix(end).isdigit()]
-        numbered.sort(key=lambda one: int(one.name.removesuffix(end)))
-        for one in numbered[: len(numbered) - keep] if keep is not None and len(numbered) > keep else ():
+    def _note(self, best: dict[str, Any]) -> None:
+        """What was best. Half a note would have the next run select whatever comes first."""
+        path = self._place / f"{_SELECTED}.json"
+        draft = path.with_name(f".{path.name}")
+        draft.write_text(json.dumps(best) + "\n")
+        draft.replace(path)
+
+    def _forget(self, end: str, keep: int | None, number: int) -> None:
+        """The ones with the highest numbers stay. Those beyond this number are of before training went back: they go first."""
+        if keep is None:
+            return
+        found = (one for one in self._place.iterdir() if one.name.endswith(end))
+        numbered = {one: int(one.name.removesuffix(end)) for one in found if one.name.removesuffix(end).isdigit()}
+        ordered = sorted(numbered, key=lambda one: (numbered[one] <= number, numbered[one]))
+        for one in ordered[: max(len(ordered) - keep, 0)]:
             _remove(one)
 
     def log_epoch(self, log: ChildLogger, epoch: Epoch) -> None:
@@ -135,7 +154,7 @@ class Checkpoints(Tracker):
             log.log_string(which, str(path), namespace=NAMESPACE)
             if self.artifacts:
                 name = path.name if which == "epoch" else f"{which}{self.suffix}"
-                log.log_artifact(f"{NAMESPACE}/{name}", path, overwrite=True)
+                log.log_artifact("/".join(filter(None, (NAMESPACE, self._own, name))), path, overwrite=True)
 
 
 def _remove(path: Path) -> None:

@@ -78,16 +78,19 @@ class Meters:
     def mean(self, name: str, value: Any, weight: float | None = None) -> None:
         """A mean of numbers, each with a weight; default: 1 for a number, and for an array how many it has. Raises InvalidValue
         for what is no number."""
-        meter = self._meter(name, "mean")
         if type(value) is float:
+            meter = self._meter(name, "mean")
             weight = 1.0 if weight is None else weight
             meter.amount.add(value * weight)
         elif is_far(value):
-            weight = float(value.numel()) if weight is None else weight
-            meter.amount.add_far(exact(value).mean() * weight)
+            meter = self._meter(name, "mean")
+            # An array of none has no mean that could weigh anything.
+            weight = float(value.numel()) if weight is None or not value.numel() else weight
+            meter.amount.add_far(exact(value).mean() * weight if value.numel() else exact(value).sum())
         else:
             found = self._numbers(name, value)
-            weight = float(len(found)) if weight is None else weight
+            meter = self._meter(name, "mean")
+            weight = float(len(found)) if weight is None or not len(found) else weight
             meter.amount.add(float(found.mean()) * weight if len(found) else 0.0)
         meter.weight.add(weight)
         meter.times += 1
@@ -107,12 +110,14 @@ class Meters:
     def ratio(self, name: str, numerator: Any, denominator: Any) -> None:
         """All numerators over all denominators, as of an accuracy: right answers over answers. Raises InvalidValue for what is
         no number."""
+        # Both are looked at before either counts.
+        given = [one if is_far(one) else self._numbers(name, one) for one in (numerator, denominator)]
         meter = self._meter(name, "ratio")
-        for amount, value in ((meter.amount, numerator), (meter.weight, denominator)):
+        for amount, value in zip((meter.amount, meter.weight), given, strict=True):
             if is_far(value):
                 amount.add_far(exact(value).sum())
             else:
-                amount.add(float(self._numbers(name, value).sum()))
+                amount.add(float(value.sum()))
         meter.times += 1
 
     def spread(self, name: str, value: Any) -> None:
@@ -122,11 +127,12 @@ class Meters:
         self.max(f"{name}/max", value)
 
     def _join(self, name: str, how: str, value: Any) -> None:
-        meter = self._meter(name, how)
         if is_far(value):
+            meter = self._meter(name, how)
             meter.amount.add_far(getattr(exact(value), {"min": "amin", "max": "amax"}.get(how, "sum"))())
         else:
             found = self._numbers(name, value)
+            meter = self._meter(name, how)
             if len(found) or how == "sum":
                 meter.amount.add(float(getattr(found, how)()))
         meter.times += 1

@@ -112,19 +112,24 @@ class Routines:
         """
         reduced = await self._meters.reduce() if self._must_reduce else None
         for epoch, means in self._ended(reduced):
-            for tracker in self._settling():
-                await asyncio.to_thread(tracker.settle, epoch)
-            self._collect(epoch, means)
-            await self.log.write(epoch.state)
+            try:
+                for tracker in self._settling():
+                    await asyncio.to_thread(tracker.settle, epoch)
+            finally:
+                # A checkpoint that can't be saved costs the epoch's numbers nothing.
+                self._collect(epoch, means)
+                await self.log.write(epoch.state)
 
     def log_epoch_blocking(self) -> None:
         """The same, waiting in this thread."""
         reduced = self._meters.reduce_blocking() if self._must_reduce else None
         for epoch, means in self._ended(reduced):
-            for tracker in self._settling():
-                tracker.settle(epoch)
-            self._collect(epoch, means)
-            self.log.write_blocking(epoch.state)
+            try:
+                for tracker in self._settling():
+                    tracker.settle(epoch)
+            finally:
+                self._collect(epoch, means)
+                self.log.write_blocking(epoch.state)
 
     @property
     def _must_reduce(self) -> bool:

@@ -42,7 +42,8 @@ async def train(run: Path, epochs: int, victim: int | None) -> None:
     torch.manual_seed(rank)
     tracked = {"metric": ["fit", "score", "right", "rare"], "hist": ["fit"]}
     async with al.MultiLogger(run, config={"epochs": epochs}) as log:
-        routine = routines.Routines(log, tracked, timeout=50.0)
+        shards = routines.Checkpoints(run / "shards", lambda path, info: path.write_text(str(rank)), every_rank=True)
+        routine = routines.Routines(log, tracked, trackers=[shards], timeout=50.0)
         await routine.log_hyperparams({"lr": 0.01}, model=model)
         for epoch in range(epochs):
             for iteration in range(iterations(rank)):

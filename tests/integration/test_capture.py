@@ -67,6 +67,23 @@ print("and after")
     assert lines(tmp_path / "run", "stderr") == ["its error"]
 
 
+def test_a_child_that_opens_its_output_anew_takes_nothing_away(tmp_path: Path) -> None:
+    done = scripts.run(
+        f"""
+import subprocess
+with al.MultiLogger(path, {PLAIN}) as log:
+    print("before", flush=True)
+    subprocess.run(["sh", "-c", "echo instead > /dev/stdout"], stderr=subprocess.DEVNULL)
+    subprocess.run(["sh", "-c", "echo appended >> /dev/stdout"])
+    print("after", flush=True)
+""",
+        tmp_path / "run",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["before", "appended", "after"]
+    assert lines(tmp_path / "run") == ["before", "appended", "after"]
+
+
 def test_bytes_that_are_no_text_are_passed_on_as_they_are(tmp_path: Path) -> None:
     program = f"with al.MultiLogger(path, {PLAIN}) as log: os.write(1, b'\\xff\\x00 bytes')"
     child = [sys.executable, "-c", scripts.PREAMBLE + program, str(tmp_path / "run")]
@@ -90,7 +107,7 @@ def state():
     found = [leads(fd) for fd in sorted(os.listdir("/proc/self/fd"), key=int)]
     hooks = [id(one) for one in (sys.excepthook, threading.excepthook, warnings.showwarning)]
     kinds = sorted(one.partition("[")[0] for one in found if one != "none")
-    return [found[:3], kinds, threading.active_count(), hooks, len(logging.getLogger().handlers)]
+    return [found[:3], kinds, threading.active_count(), hooks, id(logging.Logger.callHandlers)]
 def once():
     try:
         with al.MultiLogger(path, recorder={recorder!r}, capture=True) as log:
@@ -376,6 +393,26 @@ asyncio.run(main())
     assert "UserWarning: careful" in done.stderr
 
 
+def test_what_the_program_logs_to_its_terminal_is_as_without_capture(tmp_path: Path) -> None:
+    done = scripts.run(
+        """
+import logging
+with al.MultiLogger(path, capture=al.Capture(system=None, environment=False)) as log:
+    logging.getLogger("nobody").warning("handled by nobody")
+    logging.basicConfig(level=logging.INFO, format="basic: %(message)s")
+    logging.getLogger("set.up").info("with a set-up of its own")
+    logging.getLogger("alone").propagate = False
+    logging.getLogger("alone").info("does not propagate")
+logging.getLogger("set.up").info("after")
+""",
+        tmp_path / "run",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == ["handled by nobody", "basic: with a set-up of its own", "basic: after"]
+    found = {event.key: event.value.message for event in al.read(tmp_path / "run").events(kind="record", namespace="log")}
+    assert found == {"nobody": "handled by nobody", "set.up": "with a set-up of its own", "alone": "does not propagate"}
+
+
 async def test_a_handler_may_be_used_alone(tmp_path: Path) -> None:
     import logging
 
@@ -504,7 +541,7 @@ def test_one_capture_at_a_time(tmp_path: Path) -> None:
         capture(log, **what),
     ):
         pass
-    for wrong in ({"system": 0}, {"ansi": "no"}, {"stdout": 1}, {"hang_after": "x"}):
+    for wrong in ({"system": 0}, {"ansi": "no"}, {"stdout": 1}, {"hang_after": "x"}, {"logging": "LOUD"}):
         with pytest.raises(al.InvalidConfiguration, match=next(iter(wrong))):
             al.Capture(**wrong)  # type: ignore[arg-type]
 

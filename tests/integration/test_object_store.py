@@ -147,6 +147,49 @@ async def test_a_directory_s_next_version_sends_what_changed_and_removes_what_we
     assert [gate.requests(b"PUT", f"/folder/run/folder/{name} ".encode()) for name in ("same", "changed")] == [1, 2]
 
 
+async def test_a_directory_whose_upload_was_cut_off_is_sent_anew(tmp_path: Path, server: S3Server) -> None:
+    """Of the second version the small file is there and the large one isn't; the third has the small file of the first."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    async with al.MultiLogger(tmp_path / "run") as log:
+        for step, words in enumerate(("first", "second", "first")):
+            (folder / "a small").write_text(words)
+            (folder / "large").write_bytes(bytes([step]) * 4 * MIB)
+            log.log_artifact("folder", folder, overwrite=True)
+            await log.write(step)
+            await log.flush(PATIENCE_S)
+            if step != 1:
+                await al.sync(tmp_path / "run", store(server.port, "cut"), name="cut")
+                continue
+            with Gate(server.port, 2 * MIB) as gate:
+                route = al.Route(store(gate.port, "cut", parallel=1), name="cut", deadline=1)
+                uploading = asyncio.create_task(al.sync(tmp_path / "run", route))
+                await until(gate.reached.is_set)
+                assert (await asyncio.to_thread(contents, server.port, "cut"))["run/folder/a small"] == b"second"
+                with pytest.raises(al.DamagedArtifact, match="folder:v1 is still being uploaded"):
+                    await store(server.port, "cut").download("folder", tmp_path / "early", run="run")
+                uploading.cancel()
+            await asyncio.gather(uploading, return_exceptions=True)
+    back = await store(server.port, "cut").download("folder", tmp_path / "back", run="run")
+    assert (back / "a small").read_text() == "first"
+
+
+async def test_a_file_that_an_upload_that_was_cut_off_has_replaced_is_sent_anew(tmp_path: Path, model: Path) -> None:
+    sink = al.sinks.ObjectStore(tmp_path / "backup")
+    async with al.MultiLogger(tmp_path / "run") as log:
+        log.log_artifact("model", model)
+        await log.write(0)
+        await log.flush(PATIENCE_S)
+        await al.sync(tmp_path / "run", sink, name="backup")
+        (tmp_path / "backup/run/model").write_text("of a version whose pointer was never written")
+        log.log_artifact("model", model, overwrite=True, metadata={"epoch": 1})
+        await log.write(1)
+        await log.flush(PATIENCE_S)
+        await al.sync(tmp_path / "run", sink, name="backup")
+    back = await sink.download("model", tmp_path / "back", run="run")
+    assert back.read_bytes() == model.read_bytes()
+
+
 async def test_two_runs_that_want_one_name_get_it_once(tmp_path: Path, server: S3Server) -> None:
     """Composer's overwrite race, at the store: without overwrite= what is there stays, and the other is told; with it, not."""
     for name in ("one", "other"):

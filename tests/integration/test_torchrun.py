@@ -56,6 +56,8 @@ def test_ranks_make_one_run_with_reduced_metrics_and_their_own(tmp_path: Path, r
     with pytest.raises(SeriesNotFound):
         run.series("Metric-EpochWise/score/train", writer="rank1")
     for rank in range(ranks):
+        shard = tmp_path / "run" / "shards" / f"rank{rank}" / f"{EPOCHS - 1}_latest.pt"
+        assert shard.read_text() == str(rank)
         own = run.series("Metric-BatchWise/score/train", writer=f"rank{rank}")
         wanted = [metric(rank, epoch, iteration) for epoch in range(EPOCHS) for iteration in range(iterations(rank))]
         assert own.value.tolist() == wanted

@@ -14,6 +14,7 @@ from asynclog.link.messages import Message, Sample, Sampled
 from asynclog.logger.capturing.environment import environment, uncommitted
 from asynclog.logger.capturing.hooks import Hooks
 from asynclog.logger.capturing.lag import LoopLag
+from asynclog.logger.capturing.listening import listen, stop_listening
 from asynclog.logger.capturing.logs import LogHandler
 from asynclog.logger.capturing.settings import Capture
 from asynclog.logger.capturing.streams import Streams
@@ -47,7 +48,7 @@ class Capturing:
         self._stopped = False
         if wish.logging is not False:
             self._handler = LogHandler(core, logging.NOTSET if wish.logging is True else wish.logging)
-            logging.getLogger().addHandler(self._handler)
+            listen(self._handler)
         names = [name for name, wanted in (("stdout", wish.stdout), ("stderr", wish.stderr)) if wanted]
         if names:
             self._streams = Streams(core, names, wish.ansi)
@@ -121,7 +122,7 @@ class Capturing:
         if self._hooks is not None:
             self._hooks.remove()
         if self._handler is not None:
-            logging.getLogger().removeHandler(self._handler)
+            stop_listening(self._handler)
             self._handler.close()
         if self._lag is not None:
             self._lag.stop()

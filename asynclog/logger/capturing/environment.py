@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+import threading
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +22,12 @@ _NAMES: Final = (
 )  # fmt: skip
 _PREFIXES: Final = ("ACCELERATE_", "CUBLAS_", "CUDNN_", "NCCL_", "OMPI_COMM_WORLD_", "PYTORCH_", "SLURM_", "TORCH", "GLOO_")
 _SECRET: Final = re.compile(r"key|token|secret|passw|credential|auth|jwt|cookie|private", re.IGNORECASE)
+_CREDENTIALS: Final = re.compile(r"://[^/@\s]+@")
+_HEADER: Final = re.compile(rf"([\w-]*(?:{_SECRET.pattern})[\w-]*: ).+", re.IGNORECASE | re.DOTALL)
 _HIDDEN: Final = "***"
 _LONGEST_VALUE: Final = 4096
 _LONGEST_DIFF: Final = 1 << 20
+_PIECE_BYTES: Final = 64 << 10
 _PATIENCE_S: Final = 10.0
 
 
@@ -59,10 +63,12 @@ def variables(environ: dict[str, str]) -> dict[str, str]:
 
 
 def hidden(command: list[str]) -> list[str]:
-    """A command line without what follows on an option whose name says that it is a secret."""
+    """A command line without what follows on an option, or a header, whose name says that it is a secret, and without the
+    names and passwords of addresses."""
     shown: list[str] = []
     hide = False
-    for one in command:
+    for given in command:
+        one = _HEADER.sub(rf"\1{_HIDDEN}", _CREDENTIALS.sub(f"://{_HIDDEN}@", given))
         name, equals, _ = one.partition("=")
         secret = _SECRET.search(name) is not None and (name.startswith("-") or bool(equals))
         if hide and not one.startswith("-"):
@@ -76,11 +82,13 @@ def hidden(command: list[str]) -> list[str]:
 
 
 def git(directory: Path) -> dict[str, Any] | None:
-    """commit, branch (none where it is detached), remote, dirty; None where there is no repository, or no git."""
+    """commit, branch (none where it is detached), remote, dirty (none where git can't tell in time); None where there is no
+    repository, or no git."""
     commit = _git(directory, "rev-parse", "HEAD")
     if not commit:
         return None
-    state: dict[str, Any] = {"commit": commit, "dirty": bool(_git(directory, "status", "--porcelain", "--untracked-files=no"))}
+    status = _git(directory, "status", "--porcelain", "--untracked-files=no")
+    state: dict[str, Any] = {"commit": commit} | ({} if status is None else {"dirty": bool(status)})
     branch = _git(directory, "symbolic-ref", "--short", "-q", "HEAD")
     remote = _git(directory, "config", "--get", "remote.origin.url")
     return state | ({"branch": branch} if branch else {}) | ({"remote": _public(remote)} if remote else {})
@@ -88,27 +96,54 @@ def git(directory: Path) -> dict[str, Any] | None:
 
 def uncommitted(directory: Path) -> str | None:
     """What git says has changed since the last commit, up to 1 MiB; None if nothing has."""
-    changes = _git(directory, "diff", "HEAD", "--no-color", "--no-ext-diff")
-    if not changes:
+    kept, length = bytearray(), 0
+    try:
+        process = subprocess.Popen(
+            _command(directory, "diff", "HEAD", "--no-color", "--no-ext-diff"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environ(),
+        )
+    except OSError:
         return None
-    left = len(changes) - _LONGEST_DIFF
-    return changes if left <= 0 else f"{changes[:_LONGEST_DIFF]}\n… {left:,} characters more"
+    # Read piece by piece: of a data set that somebody changed it may be gigabytes.
+    alarm = threading.Timer(_PATIENCE_S, process.kill)
+    with process:
+        alarm.start()
+        assert process.stdout is not None
+        while piece := process.stdout.read(_PIECE_BYTES):
+            length += len(piece)
+            kept += piece[: _LONGEST_DIFF - len(kept)]
+    alarm.cancel()
+    changes = kept.decode("utf-8", "replace").strip()
+    if process.returncode != 0 or not changes:
+        return None
+    return changes if length == len(kept) else f"{changes}\n… {length - len(kept):,} bytes more"
 
 
 def _git(directory: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(directory), *arguments],  # noqa: S607 - whichever git the user has
+            _command(directory, *arguments),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_PATIENCE_S,
             check=False,
-            # It takes no lock that somebody else may be waiting for, and asks nobody for a password.
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+            env=_environ(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else None
+
+
+def _command(directory: Path, *arguments: str) -> list[str]:
+    return ["git", "-C", str(directory), *arguments]
+
+
+def _environ() -> dict[str, str]:
+    """It takes no lock that somebody else may be waiting for, and asks nobody for a password."""
+    return {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 
 
 def _public(remote: str) -> str:

@@ -115,8 +115,10 @@ def _identity(fd: int) -> tuple[int, int]:
 def _file() -> tuple[int, int]:
     """A file without a name, opened twice: to append to, from whatever process, and to read."""
     if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-        written = os.memfd_create("asynclog-output", os.MFD_CLOEXEC)
+        written = os.memfd_create("asynclog-output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         fcntl.fcntl(written, fcntl.F_SETFL, os.O_APPEND)
+        # A child that opens /dev/stdout to write it anew would empty the file, and all that is printed later would be lost.
+        fcntl.fcntl(written, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         return written, os.open(f"/proc/self/fd/{written}", os.O_RDWR | os.O_CLOEXEC)
     written, path = tempfile.mkstemp(prefix="asynclog-")
     try:

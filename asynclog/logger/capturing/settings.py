@@ -1,6 +1,7 @@
 """What is captured, and how."""
 
 from dataclasses import dataclass
+from logging import getLevelNamesMapping
 from math import isfinite
 from typing import Literal
 
@@ -47,3 +48,6 @@ class Capture:
                 raise InvalidConfiguration(f"Capture {name}: expected True or False, got {getattr(self, name)!r}")
         if not isinstance(self.logging, bool | int | str):
             raise InvalidConfiguration(f"Capture logging: expected True, False or a level, got {self.logging!r}")
+        levels = getLevelNamesMapping()
+        if isinstance(self.logging, str) and self.logging not in levels:
+            raise InvalidConfiguration(f"Capture logging: expected a level among {', '.join(levels)}, got {self.logging!r}")

@@ -79,7 +79,11 @@ class Uploads:
         ours = there is not None and there.same(pointer)
         if not overwrite and not ours:
             await self._claim(key, pointer, there)
-        await self._put_objects(pointer, there, stored)
+        known: Mapping[str, Listed] = {}
+        if there is not None and there.complete and there.files and pointer.files:
+            known = self._keys.objects(there)
+            there = await self._opened(key, pointer, there)
+        await self._put_objects(pointer, known, stored)
         await self._put(key, replace(pointer, complete=True).packed())
         await self._remove_old(pointer, there)
         self._there[stored.name] = replace(pointer, complete=True)
@@ -108,12 +112,18 @@ class Uploads:
         if taken:
             raise SinkRejected(f"{self._url} has {pointer.value.name!r} already, which overwrite=False leaves as it is")
 
-    async def _put_objects(self, pointer: Pointer, there: Pointer | None, stored: StoredArtifact) -> None:
-        """What is there already, as the pointer says, isn't sent again: of a directory only what changed."""
+    async def _opened(self, key: str, pointer: Pointer, there: Pointer) -> Pointer:
+        """A directory's files change one by one: cut off from here on, it is neither version, and nobody may rely on what the
+        old pointer says."""
+        either = {one.path: one for one in (*pointer.files, *there.files)}
+        opened = replace(pointer, files=tuple(either.values()))
+        await self._put(key, opened.packed())
+        return opened
+
+    async def _put_objects(self, pointer: Pointer, known: Mapping[str, Listed], stored: StoredArtifact) -> None:
+        """Of a directory only what changed is sent. A file always is: an upload that was cut off may have replaced the one that
+        the pointer names."""
         value = pointer.value
-        known: Mapping[str, Listed] = {}
-        if there is not None and there.complete:
-            known = self._keys.objects(there)
         async with asyncio.TaskGroup() as group:
             for key, one in self._keys.objects(pointer).items():
                 if value.target is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from asynclog.config import schema
 from asynclog.config.captured import CaptureSettings
@@ -48,7 +49,7 @@ def _parts() -> Iterator[str]:
         properties = shape.get("properties") or next(one for one in shape["anyOf"] if "properties" in one)["properties"]
         # A model's fields begin with those of what it derives from: ml-starter's names, which most don't need.
         for name, one in sorted(properties.items(), key=lambda pair: pair[0].startswith("write_")):
-            field = model.model_fields[name]
+            field = model.model_fields.get(name, FieldInfo(default=None))  # base_config is gone when the models look
             default = "needed" if field.is_required() else _default(field.default)
             yield f"| `{name}` | {_type(one)} | {default} | {one.get('description', field.description or '')} |"
         yield ""

@@ -29,6 +29,16 @@ def test_a_file_lies_over_the_one_it_inherits_from_at_every_depth(tmp_path: Path
     assert load(top) == {"a": {"x": 9, "deep": {"y": 2, "z": 3}}, "list": [3], "kept": True}
 
 
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "+1e-3", "0.1e-2", ".1e-2", "10e-4"])
+def test_a_number_with_an_exponent_is_a_number_with_and_without_a_point(tmp_path: Path, text: str) -> None:
+    assert load(written(tmp_path, own=f"lr: {text}")) == {"lr": 0.001}
+
+
+@pytest.mark.parametrize("text", ["e-3", "1e", "1e-3x", "1e-3e", "'1e-3'", "1-e3"])
+def test_what_only_looks_like_one_is_text(tmp_path: Path, text: str) -> None:
+    assert load(written(tmp_path, own=f"name: {text}")) == {"name": text.strip("'")}
+
+
 def test_a_base_is_looked_for_beside_the_file_that_names_it(tmp_path: Path) -> None:
     written(tmp_path / "shared" / "more", deepest="found: 1")
     written(tmp_path / "shared", base="base_config: more/deepest.yaml")

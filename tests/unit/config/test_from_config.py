@@ -475,3 +475,12 @@ def test_a_configuration_says_what_training_goes_back_to(tmp_path: Path) -> None
     assert al.read(run).series("loss").step.tolist() == [0, 1, 2, 3]
     with pytest.raises(al.errors.InvalidConfiguration, match="rewind_to"):
         al.from_config({"run": str(run), "rewind_to": {"training": 3}})
+
+
+def test_what_stands_twice_among_keys_of_others_is_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "whole.yaml"
+    path.write_text("optimizer: {lr: 1, lr: 2}\nasynclog: {strict: true}\n")
+    assert al.config.parse(path).strict
+    path.write_text("asynclog: {strict: true, strict: false}\n")
+    with pytest.raises(al.InvalidConfiguration, match=r"asynclog\.strict: it stands twice, first in line 1"):
+        al.config.parse(path)

@@ -29,16 +29,41 @@ def run_info(directory: Path) -> RunInfo:
     return RunInfo("id", "name", directory, "main", 0)
 
 
-async def told(directory: Path, text: str) -> str:
+async def told(directory: Path, text: str, *, as_arguments: bool = False) -> str:
     """What a module's sink wrote, which travelled to its process and was given one batch."""
     path = directory / "module.py"
     path.write_text(text)
-    sink = pickle.loads(pickle.dumps(ModuleSink(str(path), "mine", {"lr": 0.1})))
+    sink = pickle.loads(pickle.dumps(ModuleSink(str(path), "mine", {"lr": 0.1}, as_arguments=as_arguments)))
     await sink.open(run_info(directory))
     await sink.write(batch_of([(al.State(7), {"loss": 0.5})]))
     await sink.flush()
     await sink.aclose()
     return (directory / "told.txt").read_text()
+
+
+@pytest.mark.blocking
+@pytest.mark.parametrize(
+    ("arguments", "value", "expected"),
+    [
+        ("lr", "lr", "0.1 7\nclosed"),
+        ("lr=0.5, size=3", "(lr, size)", "(0.1, 3) 7\nclosed"),
+        ("directory, **settings", "(directory.name, settings)", "('mine', {'lr': 0.1}) 7\nclosed"),
+        ("config", "config", "{'lr': 0.1} 7\nclosed"),
+        ("config, lr", "(config, lr)", "({'lr': 0.1}, 0.1) 7\nclosed"),
+    ],
+)
+async def test_keys_beside_a_files_name_are_its_sinks_arguments(
+    tmp_path: Path, arguments: str, value: str, expected: str
+) -> None:
+    text = TELLS.format(arguments=arguments, told=value, directory=str(tmp_path)) + "Sink = Telling"
+    assert await told(tmp_path, text, as_arguments=True) == expected
+
+
+@pytest.mark.blocking
+async def test_an_argument_that_it_does_not_take_is_not_lost_in_silence(tmp_path: Path) -> None:
+    text = TELLS.format(arguments="lrs=1", told="lrs", directory=str(tmp_path)) + "Sink = Telling"
+    with pytest.raises(InvalidConfiguration, match=r"module\.py: lr: there is no such setting; did you mean 'lrs'"):
+        await told(tmp_path, text, as_arguments=True)
 
 
 @pytest.mark.blocking

@@ -50,6 +50,11 @@ def test_what_the_schema_refuses_makes_none(config: dict[str, Any]) -> None:
         al.from_config(config)
 
 
+def test_a_file_that_inherits_is_one_by_the_schema() -> None:
+    assert valid({"base_config": "base.yaml", "run": "runs/x"})
+    assert not valid({"base_config": 3})
+
+
 def test_the_schema_is_one() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(schema())

@@ -342,6 +342,32 @@ async def test_more_than_the_quota_is_refused_with_the_reason(tmp_path: Path, mo
     assert "expected at most 10000 bytes of artifacts in this run, got 8000 bytes beside 8000 that are there" in refused(run)[0]
 
 
+async def test_what_is_there_already_fits_into_a_full_quota(tmp_path: Path, model: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / name).write_bytes(model.read_bytes())
+    async with logger(tmp_path, artifacts=al.Artifacts(quota=8000)) as log:
+        for step, name in enumerate(("model", "model", "other")):
+            log.log_artifact(name, model, overwrite=True)
+            await log.write(step)
+        log.log_artifact("folder", folder)
+        await log.write(3)
+    run = al.read(tmp_path / "run")
+    assert [(one.name, one.version) for one in run.artifacts()] == [("folder", 0), ("model", 0), ("other", 0)]
+    assert refused(run) == []
+
+
+async def test_content_that_goes_while_it_is_counted_takes_no_room(tmp_path: Path, model: Path) -> None:
+    async with logger(tmp_path, artifacts=al.Artifacts(quota=10_000)) as log:
+        gone = tmp_path / "run/artifacts/content/ff/ff"
+        gone.parent.mkdir(parents=True)
+        gone.symlink_to(tmp_path / "dropped by another writer")
+        log.log_artifact("model", model)
+        await log.write(0)
+    assert al.read(tmp_path / "run").artifact("model").size_bytes == 8000
+
+
 class Held(al.BaseSink):
     """Takes nothing until it is told to."""
 

@@ -40,6 +40,18 @@ def test_no_more_stay_than_are_to_be_kept(tmp_path: Path) -> None:
     assert names(tmp_path) == ["10.pt", "4.pt"]
 
 
+def test_training_that_went_back_keeps_what_it_saves_then(tmp_path: Path) -> None:
+    """What has a higher number is of before, and is let go first."""
+    before = Checkpoints(tmp_path, write, every=1, keep=2)
+    for number in range(1, 8):
+        before.settle(ended(number))
+    checkpoints = Checkpoints(tmp_path, write, every=1, keep=2)
+    checkpoints.settle(ended(4))
+    assert names(tmp_path) == ["4.pt", "4_latest.pt", "7.pt"]
+    checkpoints.settle(ended(5))
+    assert names(tmp_path) == ["4.pt", "5.pt", "5_latest.pt"]
+
+
 @pytest.mark.parametrize(("larger", "best"), [(False, 2), (True, 3)])
 def test_the_best_by_a_metric_is_selected(tmp_path: Path, larger: bool, best: int) -> None:
     """A run that goes on knows what was best before; NaN is never better."""
@@ -72,6 +84,28 @@ def test_a_save_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
         failing.settle(ended(2, "val", loss=0.5))
     assert json.loads((tmp_path / "selected.pt").read_text())["epoch"] == 1
     assert failing.best() == 1.0
+
+
+def no_room(path: Path, info: dict[str, Any]) -> None:
+    raise OSError("no room")
+
+
+async def test_a_save_that_fails_costs_the_epochs_means_nothing(tmp_path: Path) -> None:
+    async with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        routines = Routines(log, {"metric": ["loss"]}, trackers=[Checkpoints(tmp_path / "kept", no_room)])
+        await routines.log_iter({"phase": "train", "epoch": 0, "loss": 0.5})
+        with pytest.raises(OSError, match="no room"):
+            await routines.log_epoch()
+    assert al.read(tmp_path / "run").series("Metric-EpochWise/loss/train").value.tolist() == [0.5]
+
+
+def test_nor_does_it_in_a_loop_that_is_not_async(tmp_path: Path) -> None:
+    with al.MultiLogger(tmp_path / "run", recorder="thread") as log:
+        routines = Routines(log, {"metric": ["loss"]}, trackers=[Checkpoints(tmp_path / "kept", no_room)])
+        routines.log_iter_blocking({"phase": "train", "epoch": 0, "loss": 0.5})
+        with pytest.raises(OSError, match="no room"):
+            routines.log_epoch_blocking()
+    assert al.read(tmp_path / "run").series("Metric-EpochWise/loss/train").value.tolist() == [0.5]
 
 
 def test_a_checkpoint_may_be_a_directory(tmp_path: Path) -> None:

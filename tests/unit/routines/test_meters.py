@@ -58,6 +58,31 @@ def test_what_is_no_number_is_refused(value: Any) -> None:
         Meters().mean("loss", value)
 
 
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda meters: meters.ratio("score", 3, "x"),
+        lambda meters: meters.mean("score", "x"),
+        lambda meters: meters.max("score", None),
+    ],
+    ids=["ratio", "mean", "max"],
+)
+def test_what_is_refused_leaves_nothing_behind(add: Any) -> None:
+    meters = Meters()
+    with pytest.raises(InvalidValue):
+        add(meters)
+    assert meters.reduce_blocking().values == {}
+    meters.ratio("score", 1, 2)
+    assert meters.reduce_blocking().values == {"score": 0.5}
+
+
+def test_an_array_of_no_numbers_weighs_nothing() -> None:
+    meters = Meters()
+    meters.mean("loss", [], weight=8)
+    meters.mean("loss", 4.0, weight=8)
+    assert meters.reduce_blocking().values == {"loss": 4.0}
+
+
 def test_means_are_taken_without_waiting_for_a_reduction() -> None:
     meters = Meters()
     meters.mean("loss", 1.0, 3.0)
