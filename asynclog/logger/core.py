@@ -33,7 +33,7 @@ from asynclog.logger.devices import Devices
 from asynclog.logger.due import DueBoard
 from asynclog.logger.loan_account import LoanAccount
 from asynclog.logger.numbers import Numbers, NumberWriter
-from asynclog.logger.pending import Taken
+from asynclog.logger.pending import Logged, Taken
 from asynclog.logger.precedents import Precedents
 from asynclog.logger.room import LITTLE_BYTES, Room
 from asynclog.logger.writing import Writing
@@ -79,6 +79,8 @@ class Core:
         self.config, self.switch_interval, self.artifacts = config, switch_interval, artifacts
         self.board = DueBoard(self.routes, limit, journal.limit, self.journal is not None)
         self.hooks = NO_HOOKS if self.journal is None else journaled(journal.kinds)
+        self.give_settings: Callable[[], list[Logged]] | None = None
+        """Settings that were given with the logger and wait for its first write."""
         self.wanted_hooks = reduce(or_, (one.hooks for one in routes), self.hooks)
         self.memory_fed = place(routes, journaled=self.journal is not None, recorder=recorder)
         self.quota = quota or memory.default_quota()

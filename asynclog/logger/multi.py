@@ -96,6 +96,7 @@ class MultiLogger(Collector, Checkpoints):
         core.open_here = self._open_here
         if config is not None:
             self.log_config(config)
+            core.give_settings = self._further.settings
 
     # -- beginning and end ------------------------------------------------------------------------------------------
 

@@ -2,15 +2,29 @@
 
 import logging
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from asynclog.logger.collect import Collector
+from asynclog.logger.pending import Taken
 from asynclog.state import State, as_state
 
 _log = logging.getLogger("asynclog")
 
 
-class ChildLogger(Collector):
+class Part(Collector):
+    """A part whose write is the run's first takes the run's settings along: with nothing but parts, they would wait for the
+    end."""
+
+    def _take(self, pending: dict[str, Any]) -> Taken:
+        taken = super()._take(pending)
+        give = self._core.give_settings
+        if give is None:
+            return taken
+        self._core.give_settings = None
+        return Taken(taken.numbers, [*give(), *taken.values], taken.folds)
+
+
+class ChildLogger(Part):
     """A component's own logger, under a namespace of its parent's; the parent's ``write`` takes its pending values along."""
 
     def child(self, namespace: str) -> "ChildLogger":
@@ -30,7 +44,7 @@ def child_of(parent: Collector, namespace: str) -> ChildLogger:
     return child
 
 
-class Entry(Collector):
+class Entry(Part):
     """Pending values of one task's own: ``async with log.at(state) as entry``. Written by its own exit and by nothing else;
     dropped, and counted, if the body raises."""
 
@@ -60,7 +74,7 @@ class Entry(Collector):
             self.write_nowait(self.state)
 
     def _discard(self) -> None:
-        taken = self._take(self._pending)
+        taken = Collector._take(self, self._pending)
         self._pending = {}
         taken.give_back()
         self._core.producer.counts.discarded += len(taken)

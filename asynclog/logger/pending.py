@@ -169,6 +169,13 @@ class Further:
             if one.kind == "table" and not callable(one.value):
                 self.tables().put_back((one.namespace, one.key), one.value)
 
+    def settings(self) -> list[Logged]:
+        """Take settings alone."""
+        with self._lock:
+            found = [one for one in self._values if one.kind == "config"]
+            self._values = [one for one in self._values if one.kind != "config"]
+        return found
+
     def take(self) -> "tuple[Iterator[tuple[str, dict[str, Any]]], list[Logged], dict[tuple[str, str], Folding]]":
         with self._lock:
             spaces, self._spaces = self._spaces, {}
