@@ -18,9 +18,11 @@ from asynclog.errors import InvalidConfiguration, InvalidValue
 from asynclog.sink import Batch, Event, Place, RunInfo, Write
 from asynclog.sinks.coded import coded, series_name, shortened
 from asynclog.sinks.naming import without_collisions
+from asynclog.sinks.placeless import reject_placeless, with_place
 from asynclog.sinks.repeats import Repeats
 from asynclog.values import Histogram, Record, Rollout
 
+_PLACELESS: Final = frozenset({"artifact"})
 _STEPS: Final = range(10**12)
 LONGEST_NAME: Final = 1024
 """Bytes of a name: Neptune drops a value with a longer one."""
@@ -76,8 +78,9 @@ class Neptune:
             self._repeats = Repeats(given)
 
     async def write(self, batch: Batch, /) -> None:
+        reject_placeless(batch, _PLACELESS, "Neptune")
         for one in self._repeats.left_of(batch):
-            for group in without_collisions(one.events):
+            for group in without_collisions(with_place(one.events, _PLACELESS)):
                 self._log(one, group, batch)
 
     async def run_ended(self, status: str, error: str | None) -> None:

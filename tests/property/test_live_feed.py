@@ -116,7 +116,8 @@ def test_whoever_joins_gets_all_that_comes_and_nothing_twice(
     writes: list[Write], cuts: list[bool], steps: list[str], limit: int
 ) -> None:
     """From the beginning, or from the moment at which it joined; whenever that is."""
-    frames = framed(writes, cuts)
+    # A hook is for those who ask for it, and these don't.
+    frames = framed([one for one in writes if one.schema != -3], cuts)
     with TemporaryDirectory() as directory:
         recorder = Recorder(Path(directory), [route_named()], definitions=DEFINITIONS)
         joined: list[tuple[int, Taker]] = []

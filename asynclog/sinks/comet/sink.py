@@ -10,9 +10,11 @@ from asynclog.errors import InvalidValue
 from asynclog.sink import Batch, Event, Place, RunInfo
 from asynclog.sinks.comet.archive import Archive, Message, unsealed_or_next
 from asynclog.sinks.comet.messages import messages_of
+from asynclog.sinks.placeless import reject_placeless, with_place
 from asynclog.sinks.repeats import Repeats
 
 _KEY_BYTES: Final = 16
+_PLACELESS: Final = frozenset({"artifact"})
 
 
 class Comet:
@@ -54,9 +56,10 @@ class Comet:
             self._repeats = Repeats(given)
 
     async def write(self, batch: Batch, /) -> None:
+        reject_placeless(batch, _PLACELESS, "Comet")
         for one in self._repeats.left_of(batch):
             messages: list[Message] = []
-            for event in one.events:
+            for event in with_place(one.events, _PLACELESS):
                 messages += self._messages(event, batch)
             if messages:
                 self._begun().add(messages)

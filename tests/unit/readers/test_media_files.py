@@ -11,6 +11,7 @@ from asynclog.encoding.media import media_extra
 from asynclog.errors import InvalidValue
 from asynclog.readers.export.media import ENCODERS, file_of, suffixes
 from asynclog.values import (
+    Artifact,
     Audio,
     Histogram,
     Hook,
@@ -43,6 +44,7 @@ def examples() -> list[Any]:
         Rollout([{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}], tokens=np.arange(5), reward=1.0),
         Record("disk full", level=40, exception="Traceback …"),
         Hook("epoch_end"),
+        Artifact("model.pt", 0, "0" * 64, 12_345),
         "text",
         {"lr": 0.1},
     ]

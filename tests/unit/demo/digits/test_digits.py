@@ -94,7 +94,7 @@ def test_digits_are_shown_redrawn_with_their_names_below(finished: Finished) -> 
     assert len({one.tobytes() for one in shown[-1].data}) == 20
     picture = shown[-1].canonical()
     assert picture.shape[0] == 3
-    assert picture.shape[2] == 5 * 102 + 4 * 6, "five a row, pixels kept sharp"
+    assert picture.shape[2] == 4 * 102 + 3 * 6, "four a row, pixels kept sharp"
 
 
 def test_the_hardest_digits_are_shown_with_the_films(finished: Finished) -> None:
