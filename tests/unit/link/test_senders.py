@@ -6,12 +6,14 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from asynclog.link.channel import LocalChannel, SocketChannel
 from asynclog.link.messages import Ack, Doorbell, Gone, Message, Report, Slab
 from asynclog.shm.memory import Mapping, create_shared
+from tests.abreast import abreast
 
 THREADS = 6
 
@@ -27,18 +29,7 @@ def restless() -> Iterator[None]:
 
 def at_once(work: Callable[[int], None], meanwhile: Callable[[], object] = lambda: None) -> None:
     """``work(number)`` in several threads, begun together; ``meanwhile`` again and again until they are done."""
-    begin, there = threading.Barrier(THREADS), threading.Semaphore(0)
-
-    def begun(number: int) -> None:
-        there.release()
-        begin.wait()
-        work(number)
-
-    threads = [threading.Thread(target=begun, args=(number,)) for number in range(THREADS)]
-    for one in threads:
-        one.start()
-        # CPython 3.11 ends a thread that begins to be traced, by coverage say, while another one does.
-        there.acquire()
+    threads = abreast(partial(work, number) for number in range(THREADS))
     while any(one.is_alive() for one in threads):
         meanwhile()
     for one in threads:

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import asynclog as al
 from asynclog.errors import InvalidValue, WouldBlock
 from asynclog.logger.row_events import MOST_ROWS
 from asynclog.values import Image, Table
+from tests.abreast import abreast
 from tests.unit.logger.recording import recorded
 
 THREADS, ROWS = 8, 3000
@@ -313,9 +315,7 @@ async def test_eight_threads_append_while_the_loop_writes_and_no_row_is_lost(tmp
                 samples.append(number, at)
 
     async with al.MultiLogger(tmp_path / "run", recorder=recorder, switch_interval=None) as log:
-        threads = [threading.Thread(target=work, args=(log, number)) for number in range(THREADS)]
-        for thread in threads:
-            thread.start()
+        threads = abreast(partial(work, log, number) for number in range(THREADS))
         step = 0
         while not step or any(thread.is_alive() for thread in threads):
             log.log_scalar("loop", float(step))

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import asynclog as al
+from tests.abreast import abreast
 
 THREADS, VALUES = 8, 4000
 
@@ -43,9 +45,7 @@ async def test_eight_threads_log_while_the_loop_writes_and_no_value_is_lost(tmp_
                 log.log_scalar(f"{number}-{at}", at * 0.5)
 
     async with al.MultiLogger(tmp_path / "run", recorder=recorder, switch_interval=None) as log:
-        threads = [threading.Thread(target=work, args=(log, number)) for number in range(THREADS)]
-        for thread in threads:
-            thread.start()
+        threads = abreast(partial(work, log, number) for number in range(THREADS))
         step = 0
         while not step or any(thread.is_alive() for thread in threads):
             log.log_scalar("loop", float(step))
@@ -68,9 +68,7 @@ async def test_sums_from_threads_are_exact(tmp_path: Path) -> None:
             log.log_scalar("tokens", 1, reduce="sum")
 
     async with al.MultiLogger(tmp_path / "run", recorder="thread", switch_interval=None) as log:
-        threads = [threading.Thread(target=work, args=(log,)) for _ in range(THREADS)]
-        for thread in threads:
-            thread.start()
+        threads = abreast([partial(work, log)] * THREADS)
         step = 0
         while any(thread.is_alive() for thread in threads):
             await log.write(step)
@@ -103,10 +101,7 @@ async def test_threads_write_by_themselves(tmp_path: Path, recorder: Any) -> Non
             row(step, step * 0.5)
 
     async with al.MultiLogger(tmp_path / "run", recorder=recorder, switch_interval=None) as log:
-        work = [(kind, number) for number in range(2) for kind in (child, entries, rows)]
-        threads = [threading.Thread(target=kind, args=(log, number)) for kind, number in work]
-        for thread in threads:
-            thread.start()
+        threads = abreast(partial(kind, log, number) for number in range(2) for kind in (child, entries, rows))
         step = 0
         while any(thread.is_alive() for thread in threads):
             # An entry, not the logger's own write: that would take along what a child is about to write by itself.
