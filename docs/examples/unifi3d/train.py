@@ -121,7 +121,7 @@ class Trainer:
 def main(cfg: DictConfig) -> None:
     """As the module says."""
     torch.manual_seed(cfg.seed)
-    loggers = [hydra.utils.instantiate(one) for one in (cfg.logger or {}).values() if "_target_" in one]
+    loggers = [hydra.utils.instantiate(one) for one in (cfg.get("logger") or {}).values() if "_target_" in one]
     shapes = {
         phase: Shapes(number, cfg.data.subdivisions, cfg.seed + number)
         for phase, number in (("train", cfg.data.shapes), ("val", cfg.data.shapes // 3))
