@@ -10,7 +10,7 @@ def reject_placeless(batch: Batch, kinds: Container[str], destination: str) -> N
     of it is given a second time."""
     for event in batch.others():
         if event.kind in kinds:
-            batch.reject(f"{destination} has no place for a kind: {event.kind}")
+            batch.reject(f"{destination} has no place for the kind {event.kind}")
 
 
 def with_place(events: Iterable[Event], kinds: Container[str]) -> list[Event]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from asynclog.errors import InvalidConfiguration
 from asynclog.flow.route import Route
 from asynclog.integrations.outbox import Outbox, Said
 from asynclog.integrations.phases import by_phase
@@ -21,7 +22,9 @@ _open: "Final[list[Backend]]" = []
 
 class Backend:
     """config: recorded as the run's settings: a mapping, or OmegaConf's. sinks: where the run goes on to. root: above the run's
-    directory. Loggers of a run that is there already go on with it. Safe from any thread, on a loop, and in an actor."""
+    directory. Loggers of a run that is there already go on with it. Safe from any thread, on a loop, and in an actor.
+
+    Raises InvalidConfiguration for names that lead out of root."""
 
     def __init__(
         self,
@@ -33,7 +36,10 @@ class Backend:
         root: str | os.PathLike[str] | None = None,
     ) -> None:
         above = Path(os.environ.get(ROOT, "runs") if root is None else root)
-        self.directory = above / str(project_name) / str(experiment_name)
+        below = Path(str(project_name), str(experiment_name))
+        if below.is_absolute() or ".." in below.parts:
+            raise InvalidConfiguration(f"verl: expected names of a project and an experiment below {above}, got {str(below)!r}")
+        self.directory = above / below
         self.logger = MultiLogger(self.directory, sinks=sinks, config=None if config is None else _settings(config))
         self.logger.__enter__()
         if config is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import asynclog as al
+from asynclog.errors import InvalidConfiguration
 from asynclog.integrations import verl
 
 pytest.importorskip("torch")
@@ -163,3 +164,9 @@ def test_an_environment_variable_puts_it_in_place_of_verls_own(tmp_path: Path) -
     run = al.read(tmp_path / "runs" / "p" / "e")
     assert run.series("x").value.tolist() == [1.5]
     assert [event.value.reward for event in run.events(kind="rollout")] == [0.5]
+
+
+@pytest.mark.parametrize(("project", "experiment"), [("digits", "../../elsewhere"), ("..", "ppo"), ("digits", "/elsewhere")])
+def test_names_that_lead_elsewhere_are_refused(runs: Path, project: str, experiment: str) -> None:
+    with pytest.raises(InvalidConfiguration, match="below"):
+        verl.Backend(project, experiment, root=runs)
